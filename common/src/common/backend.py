@@ -1,0 +1,101 @@
+"""Running a deployed model: open it, run batches of named arrays, close it.
+
+The interface is small so that other runtimes fit behind it; everything else (files, batching, timing)
+stays outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from common import onnx_graph
+from common.aipp import Aipp, fold
+from common.errors import GuideError
+from common.onnx_graph import Value
+
+Array = NDArray[Any]
+BACKENDS = ("onnxruntime",)
+
+
+class Backend(Protocol):
+    """An open model. Shapes have the batch first; a dynamic batch is a name instead of a number."""
+
+    name: str
+    precision: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch: arrays by input name to arrays in the order of `outputs`."""
+
+    def close(self) -> None:
+        """Release the model."""
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU, with as many threads as it chooses."""
+
+    name = "onnxruntime"
+    precision = "float32"
+
+    def __init__(self, path: Path, aipp: Aipp | None = None) -> None:
+        model = onnx_graph.load(path)
+        if aipp:
+            model = fold(model, aipp)
+        graph = onnx_graph.describe(model)
+        self.inputs, self.outputs = graph.inputs, graph.outputs
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; the warnings are about the graph optimiser's own doings
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001  onnxruntime's exceptions share no base class of their own
+            raise GuideError(f"{path}: ONNX Runtime cannot load this model: {error}") from None
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch, see `Backend.run`."""
+        arrays: list[Array] = self._session.run([value.name for value in self.outputs], dict(feeds))
+        return arrays
+
+    def close(self) -> None:
+        """Release the session and its memory."""
+        del self._session
+
+
+def open_model(path: Path, backend: str | None = None, aipp: Aipp | None = None) -> Backend:
+    """Open a model with the backend of that name, or with the one its suffix calls for.
+
+    With `aipp`, the one image input becomes uint8 NHWC, as it is in an OM file.
+    """
+    if path.suffix != ".onnx":
+        raise GuideError(
+            f"{path}: expected an .onnx file. An .om file runs on the NPU, with the guide's benchmark command."
+        )
+    if backend not in (None, *BACKENDS):
+        raise GuideError(f"unknown backend {backend!r}; there is {', '.join(BACKENDS)}.")
+    return OnnxRuntime(path, aipp)
+
+
+def batch_limit(model: Backend) -> int | None:
+    """Return the batch size a model was built for, or None if its batch is dynamic."""
+    first = model.inputs[0].shape[0]
+    return first if isinstance(first, int) else None
+
+
+def run_batch(model: Backend, images: Array) -> list[Array]:
+    """Run a batch, Nx..., through a model with one input; a smaller batch than a fixed one is padded.
+
+    The last image is repeated up to the model's own batch size, and those rows of the outputs are cut off.
+    """
+    count = len(images)
+    fixed = batch_limit(model)
+    if fixed and count < fixed:
+        images = np.concatenate((images, np.repeat(images[-1:], fixed - count, axis=0)))
+    return [output[:count] for output in model.run({model.inputs[0].name: images})]

@@ -1,0 +1,256 @@
+"""Offline inference over preprocessed .bin files, with the files the NPU's `benchmark` tool reads and writes.
+
+    python -m common.infer --model faceboxes-b0.onnx --input faceboxes_prep_bin.info --out result
+
+For each input `<stem>.bin` it writes `OUT/dumpOutput_device0/<stem>_<k>.bin`, k counting the model's outputs
+from 1, and one summary `OUT/perf_vision_batchsize_<N>_device_0.txt`. Run again after an interruption, it goes on
+with the inputs whose results are not complete.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common import backend, cli, model_toml
+from common.aipp import Aipp, read_aipp
+from common.errors import GuideError
+from common.files import sha256, write_array, write_json, write_text
+from common.info import list_files, read_info
+from common.parallel import map_threads
+
+Array = NDArray[Any]
+DEVICE_FOLDER = "dumpOutput_device0"
+FORMATS = ("bin", "txt")
+
+
+def inputs_of(source: Path) -> list[Path]:
+    """Return the .bin files that an .info file lists, or that a directory holds, sorted; stems are unique."""
+    paths = list_files(source, (".bin",)) if source.is_dir() else read_info(source)
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise GuideError(
+            f"{source}: {len(missing)} of {len(paths)} inputs do not exist: {cli.shorten(missing)}. "
+            "Paths are relative to the directory this command runs in; make the list again with get_info.py."
+        )
+    twice = [stem for stem, count in Counter(path.stem for path in paths).items() if count > 1]
+    if twice:
+        raise GuideError(
+            f"{source}: results are named after the inputs, but these names occur twice: {twice}."
+        )
+    return paths
+
+
+def check_sizes(paths: Sequence[Path], shape: Sequence[int | str], dtype: str) -> None:
+    """Check that every file holds exactly one image of `shape` (batch first) and `dtype`."""
+    dims = [dim for dim in shape[1:] if isinstance(dim, int)]
+    if len(dims) != len(shape) - 1:
+        raise GuideError(
+            f"the model's input shape {tuple(shape)} is dynamic beyond the batch; export it fixed."
+        )
+    expected = int(np.prod(dims)) * np.dtype(dtype).itemsize
+    wrong = [f"{path} ({path.stat().st_size} bytes)" for path in paths if path.stat().st_size != expected]
+    if wrong:
+        raise GuideError(
+            f"{len(wrong)} of {len(paths)} inputs have another size than the model's input, {expected} bytes "
+            f"({'x'.join(map(str, dims))} {dtype}): {cli.shorten(wrong)}. Make them again with preprocess.py; "
+            "files of the older scripts, float32 with the mean subtracted, need --aipp none."
+        )
+
+
+def result_paths(folder: Path, stem: str, count: int, suffix: str) -> list[Path]:
+    """Return where the `count` outputs of one input go, numbered from 1 as the benchmark tool does."""
+    return [folder / f"{stem}_{k}.{suffix}" for k in range(1, count + 1)]
+
+
+def write_output(path: Path, array: Array) -> None:
+    """Write one output: raw bytes for .bin, one line of space-separated numbers for .txt."""
+    if path.suffix == ".bin":
+        write_array(path, array)
+    else:  # nine significant digits give every float32 back exactly
+        write_text(path, " ".join([f"{value:.9g}" for value in array.ravel().tolist()]) + "\n")
+
+
+def infer(
+    model: backend.Backend, paths: Sequence[Path], out: Path, batch_size: int, suffix: str
+) -> dict[str, float]:
+    """Run all inputs, write all results, and return the seconds spent in each stage.
+
+    Stages as in the benchmark tool: read, preprocess (stacking a batch), infer, post (writing), total.
+    """
+    folder = out / DEVICE_FOLDER
+    seconds = dict.fromkeys(("read", "preprocess", "infer", "post"), 0.0)
+    dtype, shape = np.dtype(model.inputs[0].dtype), [int(dim) for dim in model.inputs[0].shape[1:]]
+
+    def read(path: Path) -> tuple[str, Array, float]:
+        start = time.perf_counter()
+        data = np.fromfile(path, dtype).reshape(shape)
+        return path.stem, data, time.perf_counter() - start
+
+    begin = time.perf_counter()
+    images = cli.progress(map_threads(read, paths, 2), len(paths), "infer")
+    for batch in _batches(images, batch_size):
+        marks = [time.perf_counter()]
+        stacked = np.stack([image for _, image, _ in batch])
+        marks.append(time.perf_counter())
+        outputs = backend.run_batch(model, stacked)
+        marks.append(time.perf_counter())
+        for row, (stem, _, _) in enumerate(batch):
+            targets = result_paths(folder, stem, len(outputs), suffix)
+            for target, output in zip(targets, outputs, strict=True):
+                write_output(target, output[row])
+        marks.append(time.perf_counter())
+        seconds["read"] += sum(spent for _, _, spent in batch)
+        for stage, start, end in zip(("preprocess", "infer", "post"), marks, marks[1:], strict=False):
+            seconds[stage] += end - start
+    return seconds | {"total": time.perf_counter() - begin}
+
+
+def _batches(items: Any, size: int) -> Iterator[list[tuple[str, Array, float]]]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def write_summary(path: Path, count: int, batch_size: int, seconds: dict[str, float]) -> str:
+    """Write and return the performance summary in the benchmark tool's form.
+
+    Rates are images per second, latencies milliseconds: of the whole run (e2e), per image (data read,
+    preprocess, infer) and per batch (post). "Interface" is the model call alone.
+    """
+    batches = -(-count // batch_size)
+    feeding = seconds["preprocess"] + seconds["infer"]
+
+    def rate(amount: int, spent: float) -> str:
+        return f"{amount / max(spent, 1e-9):.6g}"
+
+    def line(label: str, amount: int, spent: float, more: str = "") -> str:
+        return f"[{label}] throughputRate: {rate(amount, spent)},{more} moduleLatency: {1000 * spent / amount:.6g}\n"
+
+    text = (
+        "-----------------Performance Summary------------------\n"
+        f"[e2e] throughputRate: {rate(count, seconds['total'])}, latency: {1000 * seconds['total']:.6g}\n"
+        + line("data read", count, seconds["read"])
+        + line("preprocess", count, seconds["preprocess"])
+        + line("infer", count, feeding, f" Interface throughputRate: {rate(count, seconds['infer'])},")
+        + line("post", batches, seconds["post"])
+        + "-----------------------------------------------------------\n"
+    )
+    write_text(path, text)
+    return text
+
+
+def unfinished(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:
+    """Return the inputs whose results are not complete, and record what this run is.
+
+    A result counts if it was written after its input and by a run of the same model and options, which
+    `OUT/infer.json` identifies; results of any other run are computed again and replaced.
+    """
+    record = out / "infer.json"
+    try:
+        same = json.loads(record.read_text(encoding="utf-8")) == run
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        write_json(record, run)
+    begun = record.stat().st_mtime_ns
+
+    def complete(path: Path) -> bool:
+        newest = max(begun, path.stat().st_mtime_ns)
+        targets = result_paths(out / DEVICE_FOLDER, path.stem, outputs, run["format"])
+        return all(target.is_file() and target.stat().st_mtime_ns >= newest for target in targets)
+
+    return [path for path in paths if not complete(path)]
+
+
+def find_aipp(choice: str | None) -> Aipp | None:
+    """Return the AIPP block named on the command line or by the working directory's model.toml, if any."""
+    if choice == "none":
+        return None
+    if choice is None:
+        here = Path()
+        if not (here / "model.toml").is_file():
+            return None
+        choice = str(model_toml.read_model(here).atc.options.get("insert_op_conf", "")) or None
+    return read_aipp(Path(choice)) if choice else None
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a model over preprocessed .bin files and write one result file per input and output.
+
+    The results are what the NPU's benchmark tool writes, so that postprocess.py reads both alike.
+    """
+    arguments = cli.parser(main.__doc__, prog="python -m common.infer")
+    add = arguments.add_argument
+    add("--model", type=Path, required=True, metavar="F", help="The model to run, an .onnx file.")
+    add(
+        "--input",
+        type=Path,
+        required=True,
+        metavar="X",
+        help="The inputs: an .info list made by get_info.py, or a directory of .bin files.",
+    )
+    add("--out", type=Path, required=True, metavar="DIR", help="The directory the results are written to.")
+    add("--batch-size", type=cli.positive_int, default=1, metavar="N", help="Images per call (default: 1).")
+    add(
+        "--backend",
+        choices=backend.BACKENDS,
+        help="What runs the model (default: the one that the model's suffix calls for).",
+    )
+    add("--output-format", choices=FORMATS, default="bin", help="Raw bytes or text (default: bin).")
+    add(
+        "--aipp",
+        metavar="F",
+        help="The AIPP file whose meaning is applied to uint8 inputs, or `none` for inputs in the model's own "
+        "type (default: what model.toml in the working directory names, if there is one).",
+    )
+    options = arguments.parse_args(argv)
+
+    paths = inputs_of(options.input)
+    aipp = find_aipp(options.aipp)
+    model = backend.open_model(options.model, options.backend, aipp)
+    limit = backend.batch_limit(model)
+    if limit and options.batch_size > limit:
+        raise GuideError(
+            f"{options.model}: built for batches of {limit}; --batch-size {options.batch_size} is more."
+        )
+    if len(model.inputs) != 1:
+        raise GuideError(f"{options.model}: expected a model with one input, found {len(model.inputs)}.")
+    check_sizes(paths, model.inputs[0].shape, model.inputs[0].dtype)
+
+    run = {
+        "model": sha256(options.model),
+        "backend": model.name,
+        "aipp": repr(aipp),
+        "format": options.output_format,
+    }
+    todo = unfinished(paths, options.out, run, len(model.outputs))
+    if len(todo) < len(paths):
+        print(
+            f"{len(paths) - len(todo)} of {len(paths)} inputs already have their results; going on with the rest"
+        )
+    if todo:
+        seconds = infer(model, todo, options.out, options.batch_size, options.output_format)
+        perf = options.out / f"perf_vision_batchsize_{options.batch_size}_device_0.txt"
+        print(write_summary(perf, len(todo), options.batch_size, seconds), end="")
+        print(f"{perf}: performance of {len(todo)} inputs")
+    model.close()
+    print(f"{options.out / DEVICE_FOLDER}: results of {len(paths)} inputs")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

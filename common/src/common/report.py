@@ -1,0 +1,95 @@
+"""`metrics.json`: what was measured, against what, with what."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common.files import write_json
+from common.model_toml import Accuracy, ModelToml
+
+_PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "onnx",
+    "onnxruntime",
+    "torch",
+    "torchvision",
+    "ascend-guides-common",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed packages that a figure can depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def verdict(accuracy: Accuracy, measured: float) -> str:
+    """Return PASS if the drop from the published figure is within the accepted share of it, else FAIL.
+
+    The guides accept 1 %. A figure above the published one passes; NaN fails.
+    """
+    return "PASS" if accuracy.published - measured <= accuracy.accepted_drop * accuracy.published else "FAIL"
+
+
+def write_metrics(
+    out: Path,
+    model: ModelToml,
+    *,
+    dataset: str,
+    images: int,
+    metrics: Mapping[str, float | None],
+    why_not_comparable: str | None,
+    backend: str | None,
+    precision: str | None,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Write `OUT/metrics.json`, print the comparison with the published figure, and return the contents.
+
+    `why_not_comparable` is None only for a metric on the whole data set; otherwise it says what was measured
+    instead, and no verdict is given.
+    """
+    accuracy = model.accuracy
+    measured = metrics.get(accuracy.metric)
+    comparable = why_not_comparable is None
+    result = (
+        verdict(accuracy, float("nan") if measured is None else measured) if comparable else "not comparable"
+    )
+    report = {
+        "model": model.name,
+        "dataset": dataset,
+        "images": images,
+        "metrics": dict(metrics),
+        "published": {accuracy.metric: accuracy.published},
+        "comparable": comparable,
+        **({"why": why_not_comparable} if why_not_comparable else {}),
+        "verdict": result,
+        "backend": backend,
+        "precision": precision,
+        "versions": versions(),
+        "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
+    }
+    write_json(out / "metrics.json", report)
+    print(
+        f"published: {accuracy.metric} {accuracy.published:g} on {accuracy.dataset} ({accuracy.published_by})"
+    )
+    if comparable and measured is not None:
+        difference = measured - accuracy.published
+        print(
+            f"difference: {difference:+.5f} absolute, {100 * difference / accuracy.published:+.3f} % relative; "
+            f"a drop of {100 * accuracy.accepted_drop:g} % is accepted"
+        )
+    elif why_not_comparable:
+        print(f"not comparable with the published figure: {why_not_comparable}")
+    print(f"verdict: {result}")
+    print(f"{out / 'metrics.json'}: the figures above, with versions and times")
+    return report

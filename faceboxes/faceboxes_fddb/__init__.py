@@ -1,0 +1,1 @@
+"""FaceBoxes on FDDB: the model's own logic. Only `network` needs torch."""

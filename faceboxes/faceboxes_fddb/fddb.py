@@ -1,0 +1,181 @@
+"""The FDDB data set and its file formats (http://vis-www.cs.umass.edu/fddb/).
+
+Ten folds of annotations, `FDDB-fold-01-ellipseList.txt` to `-10-`: per picture a name line, a count line and
+one line per face, `major_radius minor_radius angle centre_x centre_y 1`. Detections are stored as FDDB's own
+tools read them: per picture a name line, a count line and one line `x y width height score` per box.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.cli import shorten
+from common.errors import GuideError
+from common.files import write_text
+
+Array = NDArray[Any]
+FOLDS = 10
+TREE = """expected:
+  DIR/FDDB-folds/FDDB-fold-01-ellipseList.txt to FDDB-fold-10-ellipseList.txt   (or in DIR/ground_truth/)
+  DIR/originalPics/2002/08/11/big/img_591.jpg and so on                         (or in DIR/images/, or in DIR)"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One annotated picture: FDDB's name for it and its faces, Nx5 float64.
+
+    Columns: major and minor radius in pixels, angle in radians, centre x and y in pixels.
+    """
+
+    name: str
+    faces: Array
+
+    @property
+    def stem(self) -> str:
+        """The name used for files: `2002/08/11/big/img_591` becomes `2002_08_11_big_img_591`."""
+        return self.name.replace("/", "_")
+
+
+Fold = list[Picture]
+
+
+def read_folds(data: Path) -> list[Fold]:
+    """Read the ten annotation lists of a data set directory. A picture that occurs twice is an error."""
+    candidates = (data / "FDDB-folds", data / "ground_truth", data)
+    names = [f"FDDB-fold-{i:02d}-ellipseList.txt" for i in range(1, FOLDS + 1)]
+    folder = max(candidates, key=lambda c: sum((c / name).is_file() for name in names))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise GuideError(f"{data}: not the FDDB data set: {shorten(missing)} missing in {folder}; {TREE}")
+    folds = [_read_list(folder / name) for name in names]
+    stems = Counter(picture.stem for fold in folds for picture in fold)
+    if not stems:
+        raise GuideError(f"{folder}: the ten annotation lists name no picture; {TREE}")
+    twice = [stem for stem, count in stems.items() if count > 1]
+    if twice:
+        raise GuideError(f"{folder}: these pictures are listed twice: {shorten(twice)}.")
+    return folds
+
+
+def _read_list(path: Path) -> Fold:
+    pictures = []
+    for name, rows in _read_blocks(path):
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise GuideError(f"{path}: the picture name {name!r} leaves the data set's directory.")
+        pictures.append(Picture(name, _numbers(path, name, rows, 6)[:, :5]))
+    return pictures
+
+
+def _read_blocks(path: Path) -> list[tuple[str, list[str]]]:
+    """Split a list into (name, lines) blocks by the count line after each name; blank lines may only end it."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise GuideError(f"{path}: no such file.") from None
+    except UnicodeDecodeError:
+        raise GuideError(f"{path}: not a text file.") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    blocks = []
+    position = 0
+    while position < len(lines):
+        name = lines[position].strip()
+        try:
+            count = int(float(lines[position + 1]))
+            if count < 0 or not name:
+                raise ValueError
+        except (ValueError, IndexError, OverflowError):
+            found = lines[position : position + 2]
+            raise GuideError(
+                f"{path}:{position + 1}: expected a picture's name and, on the next line, a count; found {found}."
+            ) from None
+        rows = lines[position + 2 : position + 2 + count]
+        if len(rows) < count:
+            raise GuideError(
+                f"{path}:{position + 1}: {name!r} announces {count} lines, the file ends after {len(rows)}."
+            )
+        blocks.append((name, rows))
+        position += 2 + count
+    return blocks
+
+
+def _numbers(path: Path, name: str, rows: Sequence[str], columns: int) -> Array:
+    try:
+        numbers = np.array([row.split() for row in rows], dtype=np.float64).reshape(len(rows), columns)
+    except ValueError:
+        raise GuideError(
+            f"{path}: {name!r}: expected {columns} numbers per line, found {shorten(rows)}."
+        ) from None
+    if not np.isfinite(numbers).all():
+        raise GuideError(f"{path}: {name!r}: holds a number that is not finite.")
+    return numbers
+
+
+def find_pictures(data: Path, pictures: Iterable[Picture]) -> dict[str, Path]:
+    """Return the picture files by stem, all from the first directory of the tree that has any."""
+    names = {picture.stem: f"{picture.name}.jpg" for picture in pictures}
+    for folder in (data / "originalPics", data / "images", data):
+        paths = {stem: folder / name for stem, name in names.items()}
+        missing = [str(path) for path in paths.values() if not path.is_file()]
+        if not missing:
+            return paths
+        if len(missing) < len(paths):
+            raise GuideError(f"{len(missing)} of {len(paths)} pictures are missing: {shorten(missing)}.")
+    raise GuideError(
+        f"{data}: holds none of the {len(names)} pictures, such as {next(iter(names.values()))}; {TREE}"
+    )
+
+
+def write_detections(path: Path, detections: Mapping[str, Array]) -> None:
+    """Write boxes by stem, Nx5 float32 (xmin, ymin, xmax, ymax, score) in pixels, as FDDB_dets.txt.
+
+    Widths and heights count both border pixels (xmax - xmin + 1). Everything has three decimals, the count one.
+    """
+    lines = []
+    for stem, boxes in detections.items():
+        lines.append(f"{stem}\n{float(len(boxes)):.1f}\n")
+        sides = (boxes[:, 2:4] - boxes[:, :2]).astype(np.float64) + 1  # the original adds the 1 in float64
+        rows = np.concatenate((boxes[:, :2], sides, boxes[:, 4:]), axis=1).tolist()
+        lines += ["{:.3f} {:.3f} {:.3f} {:.3f} {:.3f}\n".format(*row) for row in rows]
+    write_text(path, "".join(lines))
+
+
+def read_detections(path: Path) -> dict[str, Array]:
+    """Read an FDDB_dets.txt: boxes by stem, Nx5 float64 (x, y, width, height, score), in the file's order."""
+    detections: dict[str, Array] = {}
+    for name, rows in _read_blocks(path):
+        stem = name.replace("/", "_")
+        if stem in detections:
+            raise GuideError(f"{path}: {name!r} occurs twice.")
+        detections[stem] = _numbers(path, name, rows, 5)
+    return detections
+
+
+def prep_line(stem: str, factor: float) -> str:
+    """Return the line of FDDB.txt about one picture: name, padded height and width, resize factor."""
+    return f"{stem} 1024.000 1024.000 {factor:.3f}\n"
+
+
+def read_prep(path: Path) -> dict[str, float]:
+    """Read the FDDB.txt that preprocess.py writes: resize factors, with three decimals, by stem."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise GuideError(f"{path}: no such file; make it with preprocess.py.") from None
+    factors = {}
+    for number, line in enumerate(lines, 1):
+        stem, *numbers = line.rsplit(" ", 3)
+        try:
+            height, width, factors[stem] = map(float, numbers)
+        except ValueError:
+            height = width = 0
+        if (height, width) != (1024, 1024) or not factors[stem] > 0:
+            raise GuideError(f"{path}:{number}: expected `name 1024.000 1024.000 factor`, found {line!r}.")
+    return factors

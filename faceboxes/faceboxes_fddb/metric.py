@@ -1,0 +1,139 @@
+"""FDDB's average precision, computed as the guide's evaluation script does.
+
+What differs from VOC's AP is part of the published figure: boxes around drawn ellipses, scores stretched over
+all folds together, 1000 thresholds, and no one-to-one assignment (a second box on a found face is a false
+positive even where another face is nearby).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from common.cli import shorten
+from common.errors import GuideError, about
+from faceboxes_fddb.fddb import Fold
+
+Array = NDArray[Any]
+MASK = 1000  # the original draws each ellipse on a mask of this side and cuts it off there
+MATCH = 0.5
+THRESHOLDS = 1 - np.arange(1, 1001) / 1000
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    """One fold: its faces, and per threshold the boxes proposed and the faces found among them."""
+
+    pictures: int
+    faces: int
+    proposals: Array
+    matched: Array
+
+    @property
+    def ap(self) -> float:
+        """Area under the precision envelope over recall; NaN for a fold without faces."""
+        if not self.faces:
+            return math.nan
+        recall = np.concatenate(([0.0], self.matched / self.faces, [1.0]))
+        # Where nothing is proposed recall is still 0, so the value 0 taken for 0/0 never enters the sum.
+        precision = np.concatenate(([0.0], self.matched / np.maximum(self.proposals, 1), [0.0]))
+        envelope = np.maximum.accumulate(precision[::-1])[::-1]
+        return float(np.sum(np.diff(recall) * envelope[1:]))
+
+
+def face_boxes(faces: Array) -> Array:
+    """Return the boxes around ellipses: Nx5 float64 as FDDB lists them to Nx4 int64.
+
+    A box is (xmin, ymin, xmax, ymax) of the ellipse drawn with OpenCV on a 1000x1000 mask, xmax and ymax
+    exclusive; centre and radii are truncated to whole pixels. OpenCV 4.13 and later draw 1.5 to 4 % of the
+    ellipses one pixel differently from earlier versions.
+    """
+    boxes = np.empty((len(faces), 4), np.int64)
+    for box, (major, minor, angle, centre_x, centre_y) in zip(boxes, faces, strict=True):
+        radii, centre = (int(major), int(minor)), (int(centre_x), int(centre_y))
+        # Only the part of the mask that the ellipse can reach; translation by whole pixels changes nothing.
+        reach = max(radii) + 3
+        left, top = (max(0, min(MASK, c - reach)) for c in centre)
+        right, bottom = (max(0, min(MASK, c + reach)) for c in centre)
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        contours = []
+        if mask.size:
+            moved = (centre[0] - left, centre[1] - top)
+            cv2.ellipse(mask, moved, radii, angle / 3.1415926 * 180, 0, 360, 255, 1)
+            contours = list(cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0])
+        if not contours:
+            raise GuideError(f"the annotated face at {centre} lies outside of {MASK}x{MASK} pixels.")
+        x, y, width, height = cv2.boundingRect(contours[0])
+        box[:] = left + x, top + y, left + x + width, top + y + height
+    return boxes
+
+
+def overlaps(boxes: Array, others: Array) -> Array:
+    """Return the intersections over unions, NxM, of Nx4 and Mx4 boxes; sides count both border pixels."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    common = np.maximum(high - low + 1, 0).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
+    other_areas = (others[:, 2:] - others[:, :2] + 1).prod(axis=1)
+    return common / (areas[:, None] + other_areas[None] - common)
+
+
+def first_hits(boxes: Array, faces: Array) -> Array:
+    """Tell for each box, in order, whether it is the first to find its best face: N bool."""
+    shared = overlaps(boxes, faces)
+    best = shared.argmax(axis=1)
+    hits = np.flatnonzero(shared.max(axis=1) >= MATCH)
+    first = np.zeros(len(boxes), bool)
+    first[hits[np.unique(best[hits], return_index=True)[1]]] = True
+    return first
+
+
+def evaluate(folds: Sequence[Fold], detections: Mapping[str, Array]) -> list[FoldScore]:
+    """Score detections, by stem Nx5 float64 (x, y, width, height, score), against the annotated folds.
+
+    Every annotated picture must have an entry, possibly without boxes; entries of other pictures are ignored.
+    """
+    missing = [picture.name for fold in folds for picture in fold if picture.stem not in detections]
+    if missing:
+        raise GuideError(
+            f"{len(missing)} annotated pictures have no entry in the detections: {shorten(missing)}. "
+            "A picture without faces still needs one, with the count 0.0."
+        )
+    scores = np.concatenate([detections[p.stem][:, 4] for fold in folds for p in fold])
+    low, high = (min(1.0, scores.min()), max(0.0, scores.max())) if scores.size else (0.0, 1.0)
+    # All scores equal is 0/0 in the original, and every comparison with that false: nothing is proposed.
+    stretch = (lambda s: (s - low) / (high - low)) if high > low else (lambda s: np.full_like(s, -np.inf))
+    return [_evaluate_fold(fold, detections, stretch) for fold in folds]
+
+
+def _evaluate_fold(fold: Fold, detections: Mapping[str, Array], stretch: Any) -> FoldScore:
+    levels, hits = [np.empty(0)], [np.empty(0, bool)]
+    for picture in fold:
+        found = detections[picture.stem]
+        if not len(found) or not len(picture.faces):
+            continue
+        with about(picture.name):
+            truth = face_boxes(picture.faces)
+        boxes = np.concatenate((found[:, :2], found[:, :2] + found[:, 2:4]), axis=1)
+        hits.append(first_hits(boxes, truth))
+        # At a threshold the original takes all boxes up to the last one that reaches it. A box is therefore
+        # in from the highest score among itself and its successors.
+        levels.append(np.maximum.accumulate(stretch(found[:, 4])[::-1])[::-1])
+    level, hit = np.concatenate(levels), np.concatenate(hits)
+    return FoldScore(
+        pictures=len(fold),
+        faces=sum(len(picture.faces) for picture in fold),
+        proposals=_reaching(level),
+        matched=_reaching(level[hit]),
+    )
+
+
+def _reaching(levels: Array) -> Array:
+    """Count, for each of the 1000 thresholds, the levels at or above it."""
+    return len(levels) - np.searchsorted(np.sort(levels), THRESHOLDS, side="left")

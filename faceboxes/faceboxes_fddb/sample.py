@@ -1,0 +1,71 @@
+"""Ten pictures in FDDB's form, made from two public-domain portraits that installed libraries carry.
+
+scikit-image: astronaut.png (Eileen Collins, NASA). matplotlib: grace_hopper.jpg (Grace Hopper, U.S. Navy).
+The ellipses around the two faces were drawn by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import GuideError
+from common.files import staged, write_text
+from common.images import read_image
+from faceboxes_fddb.fddb import FOLDS, Fold, Picture, read_folds
+
+Array = NDArray[Any]
+WHAT = "ten sample pictures made from two public-domain portraits"
+
+
+def portraits() -> dict[str, tuple[Array, Array]]:
+    """Return the two portraits, HxWx3 uint8 BGR, each with its face as FDDB lists it."""
+    try:
+        import matplotlib.cbook
+        import skimage.data
+    except ModuleNotFoundError as error:
+        raise GuideError(
+            f"the sample pictures come with {error.name!r}, which is not installed: "
+            "pip install -r requirements-export.txt, or give a data set with --data."
+        ) from None
+    hopper = Path(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    return {
+        "astronaut": (skimage.data.astronaut()[..., ::-1].copy(), np.array([68, 50, 1.48, 227, 112.0])),
+        "hopper": (read_image(hopper), np.array([128, 94, 1.47, 262, 222.0])),
+    }
+
+
+def variants(image: Array, face: Array) -> dict[str, tuple[Array, Array]]:
+    """Return five variants of a portrait with its face moved along."""
+    height, width = image.shape[:2]
+    major, minor, angle, x, y = face
+    half = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    dark = (image * 0.6).astype(np.uint8)
+    return {
+        "original": (image, face),
+        "mirrored": (image[:, ::-1], np.array([major, minor, math.pi - angle, width - 1 - x, y])),
+        "half": (half, np.array([major / 2, minor / 2, angle, x / 2, y / 2])),
+        "crop": (image[16 : height * 2 // 3, 32:], np.array([major, minor, angle, x - 32, y - 16])),
+        "dark": (dark, face),
+    }
+
+
+def write_sample(folder: Path) -> list[Fold]:
+    """Write the ten pictures and their annotations as a data set, one picture a fold, and return the folds."""
+    pictures = []
+    for person, (image, face) in portraits().items():
+        for variant, (changed, moved) in variants(image, face).items():
+            name = f"sample/{person}_{variant}"
+            with staged(folder / "originalPics" / f"{name}.jpg") as temporary:
+                cv2.imwrite(str(temporary), changed, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            pictures.append(Picture(name, moved[None]))
+    for number, picture in zip(range(1, FOLDS + 1), pictures, strict=True):
+        face_line = " ".join(f"{value:.6f}" for value in picture.faces[0])
+        path = folder / "FDDB-folds" / f"FDDB-fold-{number:02d}-ellipseList.txt"
+        write_text(path, f"{picture.name}\n1\n{face_line}  1\n")
+    return read_folds(folder)

@@ -1,0 +1,63 @@
+"""From stored detections to FDDB's figures, printed and written; shared by postprocess.py and evaluate.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from common.files import write_text
+from common.model_toml import ModelToml
+from common.report import write_metrics
+from faceboxes_fddb import fddb, metric
+from faceboxes_fddb.fddb import Fold
+
+
+def score(
+    folds: Sequence[Fold],
+    detections: Path,
+    out: Path,
+    model: ModelToml,
+    *,
+    dataset: str | None = None,
+    why_not_comparable: str | None = None,
+    more: Mapping[str, float] | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> str:
+    """Score an FDDB_dets.txt, print AP per fold and on average, write results.txt and metrics.json.
+
+    Returns the verdict. `why_not_comparable` says what makes the figure another one than the published; fewer or
+    more pictures than FDDB has are such a reason by themselves. `more` joins the figures in metrics.json.
+    """
+    scores = metric.evaluate(folds, fddb.read_detections(detections))
+    pictures = sum(fold.pictures for fold in scores)
+    faces = sum(fold.faces for fold in scores)
+    if pictures != model.accuracy.images and not why_not_comparable:
+        why_not_comparable = f"{pictures} of the {model.accuracy.images} pictures of {model.accuracy.dataset}"
+
+    lines = [f"FDDB-fold-{i} Val AP: {fold.ap!r}\n" for i, fold in enumerate(scores, 1)]
+    aps = {f"AP fold {i}": fold.ap for i, fold in enumerate(scores, 1) if fold.faces}
+    average = sum(aps.values()) / len(aps) if aps else math.nan
+    lines.append(f"FDDB Dataset Average AP: {average!r}\n")
+    write_text(out / "results.txt", "".join(lines))
+    if why_not_comparable:
+        print(f"measured on {why_not_comparable}:")
+    print("".join(lines), end="")
+    empty = [str(i) for i, fold in enumerate(scores, 1) if not fold.faces]
+    if empty:
+        print(f"folds without faces are left out of the average: {', '.join(empty)}")
+    print(f"{pictures} pictures, {faces} faces")
+    report = write_metrics(
+        out,
+        model,
+        dataset=dataset or model.accuracy.dataset,
+        images=pictures,
+        metrics={"AP": None if math.isnan(average) else average, **aps, "faces": faces, **(more or {})},
+        why_not_comparable=why_not_comparable,
+        backend=backend,
+        precision=precision,
+        seconds=seconds or {},
+    )
+    return str(report["verdict"])

@@ -1,0 +1,94 @@
+"""Turn FDDB's pictures into the network's inputs, one .bin file each, and write FDDB.txt.
+
+python preprocess.py --data FDDB --out prep
+
+A .bin file is 1024x1024x3 uint8, BGR, 3145728 bytes; the mean is subtracted by AIPP on the NPU. FDDB.txt has one
+line per picture, `name 1024.000 1024.000 factor`. Run again after an interruption, it goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import cli
+from common.errors import GuideError
+from common.files import staged, write_array
+from common.parallel import map_threads
+from faceboxes_fddb import fddb
+from faceboxes_fddb.pipeline import prepare
+from faceboxes_fddb.preprocessing import SIZE
+
+BYTES = SIZE * SIZE * 3
+
+
+def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
+    """Write `out/<stem>.bin` for each picture and `out/FDDB.txt`; pictures already done are left alone.
+
+    A picture is done if its .bin file is complete and newer than the picture, and its line is known from
+    `FDDB.txt` or, after an interruption, from `FDDB.txt.part`.
+    """
+    prep, journal = out / "FDDB.txt", out / "FDDB.txt.part"
+    known: dict[str, float] = {}
+    for source in (prep, journal):
+        with contextlib.suppress(GuideError):  # absent, or cut off in the middle of its last line
+            known |= fddb.read_prep(source)
+
+    def process(item: tuple[str, Path]) -> tuple[str, float]:
+        stem, path = item
+        target = out / f"{stem}.bin"
+        if stem in known and _is_newer(target, path):
+            return stem, known[stem]
+        canvas, factor = prepare(path)
+        write_array(target, canvas)
+        return stem, factor
+
+    out.mkdir(parents=True, exist_ok=True)
+    lines = []
+    with journal.open("a", encoding="utf-8") as record:
+        done = map_threads(process, pictures.items(), workers)
+        for stem, factor in cli.progress(done, len(pictures), "preprocess"):
+            lines.append(fddb.prep_line(stem, factor))
+            record.write(lines[-1])
+            record.flush()
+    with staged(prep) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+    journal.unlink()
+
+
+def _is_newer(target: Path, source: Path) -> bool:
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        return False
+    return found.st_size == BYTES and found.st_mtime_ns >= source.stat().st_mtime_ns
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add(
+        "--data", "--dataset", type=Path, required=True, metavar="DIR", help=f"The FDDB data set; {fddb.TREE}"
+    )
+    add(
+        "--out",
+        "--save-folder",
+        type=Path,
+        default=Path("prep"),
+        metavar="DIR",
+        help="The directory the .bin files and FDDB.txt are written to (default: %(default)s).",
+    )
+    cli.add_workers(arguments)
+    options = arguments.parse_args(argv)
+    folds = fddb.read_folds(options.data)
+    pictures = fddb.find_pictures(options.data, (picture for fold in folds for picture in fold))
+    preprocess(pictures, options.out, options.workers)
+    print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes")
+    print(f"{options.out / 'FDDB.txt'}: their resize factors")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
