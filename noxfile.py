@@ -18,7 +18,7 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).resolve().parent
 MODELS = sorted(path.parent.name for path in ROOT.glob("*/model.toml"))
 CONSTRAINTS = ROOT / "constraints.txt"
-TEST_TOOLS = ("pytest>=8", "hypothesis>=6.100")
+TEST_TOOLS = ("pytest>=8", "hypothesis>=6.100", "scikit-learn>=1.3")
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from common.cli import shorten
 from common.errors import GuideError, about
+from faceboxes_fddb.boxes import overlaps
 from faceboxes_fddb.fddb import Fold
 
 Array = NDArray[Any]
@@ -74,16 +75,6 @@ def face_boxes(faces: Array) -> Array:
     return boxes
 
 
-def overlaps(boxes: Array, others: Array) -> Array:
-    """Return the intersections over unions, NxM, of Nx4 and Mx4 boxes; sides count both border pixels."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = np.maximum(high - low + 1, 0).prod(axis=2)
-    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
-    other_areas = (others[:, 2:] - others[:, :2] + 1).prod(axis=1)
-    return common / (areas[:, None] + other_areas[None] - common)
-
-
 def first_hits(boxes: Array, faces: Array) -> Array:
     """Tell for each box, in order, whether it is the first to find its best face: N bool."""
     shared = overlaps(boxes, faces)
@@ -105,7 +96,7 @@ def evaluate(folds: Sequence[Fold], detections: Mapping[str, Array]) -> list[Fol
             f"{len(missing)} annotated pictures have no entry in the detections: {shorten(missing)}. "
             "A picture without faces still needs one, with the count 0.0."
         )
-    scores = np.concatenate([detections[p.stem][:, 4] for fold in folds for p in fold])
+    scores = np.concatenate([np.empty(0), *(detections[p.stem][:, 4] for fold in folds for p in fold)])
     low, high = (min(1.0, scores.min()), max(0.0, scores.max())) if scores.size else (0.0, 1.0)
     # All scores equal is 0/0 in the original, and every comparison with that false: nothing is proposed.
     stretch = (lambda s: (s - low) / (high - low)) if high > low else (lambda s: np.full_like(s, -np.inf))

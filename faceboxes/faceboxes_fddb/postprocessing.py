@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faceboxes_fddb.boxes import overlaps
 from faceboxes_fddb.preprocessing import SIZE
 
 Array = NDArray[Any]
@@ -18,6 +19,7 @@ CONFIDENCE = 0.05
 TOP_K = 5000
 OVERLAP = 0.3
 KEEP = 750
+BLOCK = 256  # candidates compared at once in the suppression; any size gives the same boxes
 # Stride of the cells, and the sizes of the boxes in each with the offsets of their centres, in cells.
 # Dense boxes start at the cell's top left corner; the others sit at its centre.
 _SCALES = (
@@ -65,20 +67,21 @@ def suppress(boxes: Array) -> Array:
         boxes: Nx4 float32 (xmin, ymin, xmax, ymax) in pixels, by descending score. Sides count both border
             pixels (xmax - xmin + 1); an overlap of 0.3 or more suppresses.
     """
-    kept: list[int] = []
-    x1, y1, x2, y2 = boxes.T
-    area = (x2 - x1 + 1) * (y2 - y1 + 1)
-    rest = np.stack((x1, y1, x2, y2, area))
-    index = np.arange(len(boxes))
-    while index.size and len(kept) < KEEP:
-        kept.append(int(index[0]))
-        best, others = rest[:, :1], rest[:, 1:]
-        sides = np.minimum(best[2:4], others[2:4]) - np.maximum(best[:2], others[:2]) + 1
-        np.maximum(sides, 0, out=sides)
-        common = sides[0] * sides[1]
-        apart = common / (best[4] + others[4] - common) < OVERLAP
-        rest, index = others[:, apart], index[1:][apart]
-    return np.array(kept, np.intp)
+    kept = np.empty(0, np.intp)
+    for start in range(0, len(boxes), BLOCK):
+        block = np.arange(start, min(start + BLOCK, len(boxes)))
+        block = block[~(overlaps(boxes[kept], boxes[block]) >= OVERLAP).any(axis=0)]
+        covers = overlaps(boxes[block], boxes[block]) >= OVERLAP
+        covered = np.zeros(len(block), bool)
+        chosen = []
+        for i in range(len(block)):
+            if not covered[i]:
+                chosen.append(i)
+                covered |= covers[i]
+        kept = np.concatenate((kept, block[chosen]))
+        if len(kept) >= KEEP:
+            break
+    return kept[:KEEP]
 
 
 def detect(loc: Array, conf: Array, factor: float) -> Array:

@@ -1,0 +1,129 @@
+"""cli.py and errors.py: messages, exit codes, argument types."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+
+import pytest
+
+from common import cli
+from common.errors import GuideError, about
+
+MISSING = FileNotFoundError(2, "No such file or directory", "lost.bin")
+FULL = OSError(28, "No space left on device", "full.bin")
+
+
+def raising(error):
+    @cli.command
+    def main(argv=None):
+        """Do nothing.
+
+        python nothing.py
+        """
+        raise error(argv) if isinstance(error, type) else error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (GuideError("x.toml: 3 expected, 4 found."), "error: x.toml: 3 expected, 4 found.\n"),
+        (MISSING, "error: lost.bin: No such file or directory\n"),
+        (FULL, "error: full.bin: No space left on device\n"),
+        (OSError("it broke"), "error: it broke\n"),
+    ],
+)
+def test_a_failure_is_one_message_on_stderr_and_exit_code_1(capsys, error, message):
+    assert raising(error)([]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", message)
+
+
+def test_a_missing_package_is_named_with_the_environment_and_the_remedy(capsys):
+    assert raising(ModuleNotFoundError("No module named 'torch'", name="torch"))([]) == 1
+    message = capsys.readouterr().err
+    assert "'torch' is not installed" in message
+    assert sys.prefix in message
+    assert "pip install -r requirements.txt" in message
+
+
+def test_an_interruption_exits_with_130_and_says_how_to_go_on(capsys):
+    assert raising(KeyboardInterrupt)([]) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, AssertionError, ZeroDivisionError, TypeError])
+def test_a_bug_keeps_its_traceback(error):
+    with pytest.raises(error):
+        raising(error)([])
+
+
+def test_the_wrapper_keeps_the_docstring_and_passes_arguments_and_result_on():
+    @cli.command
+    def main(argv=None):
+        """Say how many words there are."""
+        return len(argv)
+
+    assert main(["a", "b"]) == 2
+    assert main.__doc__ == "Say how many words there are."
+
+
+def test_the_parser_shows_a_docstring_as_it_is_written(capsys):
+    parser = cli.parser(raising(ValueError).__doc__, prog="nothing.py")
+    with contextlib.suppress(SystemExit):
+        parser.parse_args(["--help"])
+    assert "usage: nothing.py" in (shown := capsys.readouterr().out)
+    assert "\nDo nothing.\n\npython nothing.py\n" in shown
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1), ("16", 16), ("007", 7)])
+def test_positive_int_takes_whole_numbers_from_1(text, value):
+    assert cli.positive_int(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "1.0", "1e3", "two", "nan"])
+def test_positive_int_refuses_the_rest_and_shows_it(text):
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        cli.positive_int(text)
+    assert str(error.value) == f"expected a whole number of at least 1, got {text!r}"
+
+
+@pytest.mark.parametrize(("words", "workers"), [(["-j", "3"], 3), (["--workers", "1"], 1)])
+def test_workers_are_counted(words, workers):
+    parser = cli.parser("")
+    cli.add_workers(parser)
+    assert parser.parse_args(words).workers == workers
+    assert parser.parse_args([]).workers >= 1
+
+
+def test_progress_hands_items_on_and_is_silent_without_a_terminal(capsys):
+    assert list(cli.progress(iter("abc"), 3, "letters")) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [([], ""), (["a", "b", "c"], "a, b, c"), (["a", "b", "c", "d", "e"], "a, b, c and 2 more")],
+)
+def test_shorten_lists_three_names_and_counts_the_rest(names, text):
+    assert cli.shorten(iter(names)) == text
+
+
+def test_about_begins_a_guide_error_with_its_subject_and_leaves_others_alone():
+    with pytest.raises(GuideError, match=r"^a\.jpg: truncated$"), about("a.jpg"):
+        raise GuideError("truncated")
+    with pytest.raises(ValueError, match=r"^truncated$"), about("a.jpg"):
+        raise ValueError("truncated")
+
+
+@pytest.mark.parametrize("module", ["infer", "atc"])
+def test_help_of_a_module_run_as_a_program(module):
+    shown = subprocess.run(
+        [sys.executable, "-m", f"common.{module}", "--help"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith(f"usage: python -m common.{module} ")
+    assert shown.stderr == ""

@@ -1,0 +1,154 @@
+"""files.py: a file is complete or absent, whatever happens while it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import cli, files
+
+ARRAY = np.arange(10, dtype=np.float32)
+WRITERS = {
+    "array": lambda path: files.write_array(path, ARRAY),
+    "text": lambda path: files.write_text(path, "naïve\n"),
+    "json": lambda path: files.write_json(path, {"mean": [1, None]}),
+}
+CONTENT = {
+    "array": ARRAY.tobytes(),
+    "text": "naïve\n".encode(),
+    "json": b'{\n  "mean": [\n    1,\n    null\n  ]\n}\n',
+}
+
+
+class FullDisk:
+    """A file on a disk that has room for one more byte."""
+
+    def __init__(self, file):
+        self.file, self.room = file, 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, data):
+        written = self.file.write(data[: self.room])
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room = 0
+        return written
+
+
+@contextlib.contextmanager
+def full_disk():
+    really_open = Path.open
+
+    def write_text(path, text, **options):
+        with path.open("w", **options) as file:
+            while text:
+                text = text[file.write(text) :]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda *args, **options: FullDisk(really_open(*args, **options)))
+        patch.setattr(Path, "write_text", write_text)
+        yield
+
+
+def listing(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_is_written_into_a_new_folder_and_replaces_an_old_one(tmp_path, kind):
+    path = tmp_path / "new" / "deep" / "file.out"
+    for _ in range(2):
+        WRITERS[kind](path)
+        assert listing(path.parent) == {"file.out": CONTENT[kind]}
+        path.write_bytes(b"old and much longer than what comes now" * 9)
+
+
+@pytest.mark.parametrize("before", [{}, {"file.out": b"old"}])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_full_disk_leaves_what_was_there_and_no_temporary_file(tmp_path, kind, before):
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    with full_disk(), pytest.raises(OSError, match="No space left on device"):
+        WRITERS[kind](tmp_path / "file.out")
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_full_disk_is_reported_with_the_file(tmp_path, kind, capsys):
+    path = tmp_path / "file.out"
+    with full_disk():
+        assert cli.command(lambda _: WRITERS[kind](path))([]) == 1
+    assert capsys.readouterr().err == f"error: {path}: No space left on device\n"
+
+
+def test_a_directory_in_the_place_of_the_file_is_named_and_left_alone(tmp_path, capsys):
+    path = tmp_path / "file.json"
+    path.mkdir()
+    assert cli.command(lambda _: files.write_json(path, 1))([]) == 1
+    assert capsys.readouterr().err == f"error: {path}: Is a directory\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
+    (tmp_path / "out").write_text("")
+    assert cli.command(lambda _: files.write_text(tmp_path / "out" / "x.txt", ""))([]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'out'}: ")
+
+
+def test_staged_keeps_the_suffix_hides_the_file_and_reuses_what_a_killed_run_left(tmp_path):
+    (tmp_path / ".a_1.part.bin").write_bytes(b"left by a killed run")
+    with files.staged(tmp_path / "a_1.bin") as temporary:
+        assert temporary == tmp_path / ".a_1.part.bin"
+        temporary.write_bytes(b"new")
+    assert listing(tmp_path) == {"a_1.bin": b"new"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_staged_removes_the_temporary_file_when_the_block_fails(tmp_path, error):
+    def write():
+        with files.staged(tmp_path / "a.bin") as temporary:
+            temporary.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [-float("inf")]}])
+def test_json_has_no_nan_and_no_infinity(tmp_path, value):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(tmp_path / "a.json", value)
+    assert listing(tmp_path) == {}
+
+
+@given(
+    shape=st.lists(st.integers(0, 4), max_size=4),
+    dtype=st.sampled_from(["<f4", "<f8", "<i8", "u1", "?"]),
+    turn=st.booleans(),
+)
+def test_an_array_is_written_in_c_order(tmp_path, shape, dtype, turn):
+    array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
+    array = array.T if turn else array
+    files.write_array(tmp_path / "a.bin", array)
+    assert (tmp_path / "a.bin").read_bytes() == array.tobytes(order="C")
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
+def test_sha256_of_a_file(tmp_path, size):
+    data = bytes(range(251)) * (size // 251 + 1)
+    (tmp_path / "a").write_bytes(data[:size])
+    assert files.sha256(tmp_path / "a") == hashlib.sha256(data[:size]).hexdigest()

@@ -1,0 +1,74 @@
+"""Run the guide's steps in this copy of the model directory, without torch, and compare both routes to the AP.
+
+python tests/deploy.py --model faceboxes-b0.onnx [--data FDDB]
+
+The file route (preprocess, get_info, infer, postprocess) must store the same detections as the streamed one
+(evaluate). Without --data ten drawn pictures serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+def run(*words: str | Path) -> None:
+    """Run one command of the guide in the model directory; a failure ends the script."""
+    command = [str(word) for word in words]
+    print(f"$ python {shlex.join(command)}", flush=True)
+    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+
+
+def draw_data(folder: Path) -> Path:
+    """Write ten drawn pictures, one a fold, in FDDB's tree."""
+    for number in range(1, 11):
+        name = f"drawn/{number:02d}"
+        picture = np.full((240, 320, 3), 200 - 10 * number, np.uint8)
+        cv2.ellipse(picture, (160, 120), (70, 50), 90, 0, 360, (120, 160, 220), cv2.FILLED)
+        path = folder / "originalPics" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), picture)
+        annotations = folder / "FDDB-folds" / f"FDDB-fold-{number:02d}-ellipseList.txt"
+        annotations.parent.mkdir(exist_ok=True)
+        annotations.write_text(f"{name}\n1\n70 50 1.57 160 120  1\n")
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="The FDDB data set (default: drawn pictures).")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model = options.model.resolve()
+        data = options.data.resolve() if options.data else draw_data(work / "data")
+        prep, info, result = work / "prep", work / "prep.info", work / "result"
+        run("preprocess.py", "--data", data, "--out", prep)
+        run("get_info.py", "bin", prep, info, "1024", "1024")
+        run("-m", "common.infer", "--model", model, "--input", info, "--out", result, "--batch-size", "4")
+        run("postprocess.py", "--results", result, "--prep", prep, "--data", data, "--out", work / "files")
+        run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
+        picture = next(path for path in sorted(data.rglob("*.jpg")))
+        run("predict.py", picture, "--model", model, "--out", work / "predicted")
+
+        files, streamed = ((work / route / "metrics.json").read_text() for route in ("files", "streamed"))
+        if json.loads(files)["metrics"] != json.loads(streamed)["metrics"]:
+            sys.exit("error: the file route and the streamed route give different figures")
+        if not json.loads((work / "predicted" / f"{picture.stem}_faces.json").read_text())["image"]:
+            sys.exit("error: predict.py wrote no picture's name")
+    print("both routes give the same figures")
+
+
+if __name__ == "__main__":
+    main()

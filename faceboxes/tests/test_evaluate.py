@@ -1,0 +1,86 @@
+"""The whole guide in one command on the embedded default, with and without the published weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
+
+import evaluate  # noqa: E402
+from common import download  # noqa: E402
+from common.errors import GuideError  # noqa: E402
+from faceboxes_fddb import agreement, fddb, sample  # noqa: E402
+from tests.conftest import read_json, write_data  # noqa: E402
+
+
+def test_published_weights_agree_with_torch_and_find_every_sample_face(published, tmp_path, run):
+    done = run("evaluate.py", "--checkpoint", published, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = read_json(tmp_path / "metrics.json")
+    assert report["metrics"]["agreement with torch"] == 1.0
+    assert report["metrics"]["AP"] == 1.0
+    assert report["dataset"] == sample.WHAT
+    assert report["verdict"] == "not comparable"
+    assert "not comparable with the published figure: ten sample pictures" in done.stdout
+
+
+def test_reference_pictures_give_the_reference_detections(published, cases, library_pictures, tmp_path):
+    names = read_json(cases / "real" / "real.json")["images"]
+    data = write_data(tmp_path / "FDDB", {name: library_pictures[name] for name in names})
+    assert evaluate.main(["--checkpoint", str(published), "--data", str(data), "--out", str(tmp_path)]) == 0
+    found = fddb.read_detections(tmp_path / "FDDB_dets.txt")
+    expected = fddb.read_detections(cases / "real" / "FDDB_dets.txt")
+    assert found.keys() == expected.keys()
+    for stem, rows in expected.items():
+        np.testing.assert_allclose(found[stem][:, :4], rows[:, :4], rtol=0, atol=0.01)
+        np.testing.assert_allclose(found[stem][:, 4], rows[:, 4], rtol=0, atol=1e-3)
+
+
+def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, monkeypatch, capsys):
+    def unavailable(checkpoint, folder):
+        raise GuideError("could not download FaceBoxesProd.pth")
+
+    monkeypatch.setattr(download, "fetch", unavailable)
+    assert evaluate.main(["--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert "WARNING: could not download FaceBoxesProd.pth" in captured.err
+    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in captured.err
+    assert "seeded random weights" in read_json(tmp_path / "metrics.json")["why"]
+
+
+def test_an_onnx_file_of_another_checkpoint_is_found_out(seeded_onnx, tmp_path, capsys):
+    state = torch.load(seeded_onnx.with_name("seeded.pth"), weights_only=True)
+    state["loc.0.bias"] += 0.01
+    torch.save(state, tmp_path / "other.pth")
+    arguments = ["--model", str(seeded_onnx), "--checkpoint", str(tmp_path / "other.pth"), "--out", str(tmp_path)]
+    assert evaluate.main(arguments) == 1
+    assert "output 'class' differs from torch by 1.00e-02" in capsys.readouterr().err
+
+
+def test_sample_pictures_have_their_faces_inside(tmp_path):
+    folds = sample.write_sample(tmp_path)
+    pictures = fddb.find_pictures(tmp_path, (picture for fold in folds for picture in fold))
+    assert len(pictures) == 10
+    for fold in folds:
+        (picture,) = fold
+        height, width = evaluate.find_faces.__globals__["read_image"](pictures[picture.stem]).shape[:2]
+        major, _, _, x, y = picture.faces[0]
+        assert major < min(x, y) + major / 2
+        assert x + major / 2 < width
+        assert y + major / 2 < height
+
+
+def test_equal_faces_are_counted_once_each():
+    faces = np.array([[0, 0, 10, 10, 0.9], [50, 50, 60, 60, 0.8]], np.float32)
+    moved = faces + np.float32([0.01, 0, 0, 0, 0.0005])
+    far = faces + np.float32([1, 0, 0, 0, 0])
+    assert agreement.count_same(faces, moved) == 2
+    assert agreement.count_same(faces, far) == 0
+    assert agreement.count_same(faces, np.concatenate((moved[:1], moved[:1]))) == 1
+    assert agreement.count_same(faces, np.empty((0, 5), np.float32)) == 0
+
+
+@pytest.mark.parametrize(("counts", "share"), [((0, 0, 0), 1.0), ((4, 4, 4), 1.0), ((4, 2, 2), 0.5)])
+def test_agreement_is_a_share_of_all_faces(counts, share):
+    assert agreement.Agreement(1, (0.0, 0.0), *counts).share == share

@@ -1,0 +1,201 @@
+"""From pictures to the network's input: the letterbox, and preprocess.py with its files."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import preprocess
+from common import cli
+from common.errors import GuideError
+from faceboxes_fddb.preprocessing import letterbox, network_input
+from tests.conftest import HERE, read_json, write_data
+
+
+def naive_letterbox(image):
+    """Nearest neighbour by its rule: source index = min(floor(target index / factor), last)."""
+    height, width = image.shape[:2]
+    factor = 1024 / max(height, width)
+    rows = np.minimum(np.floor(np.arange(round(height * factor)) * (1 / factor)), height - 1).astype(int)
+    columns = np.minimum(np.floor(np.arange(round(width * factor)) * (1 / factor)), width - 1).astype(int)
+    canvas = np.zeros((1024, 1024, 3), np.uint8)
+    canvas[: len(rows), : len(columns)] = image[rows[:, None], columns]
+    return canvas, factor
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 1500), width=st.integers(1, 1500), seed=st.integers(0, 9))
+def test_letterbox_follows_the_rule(height, width, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    if round(min(height, width) * 1024 / max(height, width)) < 1:
+        with pytest.raises(GuideError, match="too narrow"):
+            letterbox(image)
+        return
+    canvas, factor = letterbox(image)
+    expected, expected_factor = naive_letterbox(image)
+    assert factor == expected_factor
+    np.testing.assert_array_equal(canvas, expected)
+
+
+@pytest.mark.parametrize(("side", "rows"), [(1025, 512), (1027, 514)])
+def test_half_a_row_is_rounded_to_even(side, rows):
+    canvas, _ = letterbox(np.full((side, 2048, 3), 255, np.uint8))
+    assert (canvas.any(axis=(1, 2))).sum() == rows
+
+
+def test_network_input_is_what_aipp_makes():
+    canvas = np.zeros((1, 1024, 1024, 3), np.uint8)
+    canvas[0, 5, 7] = (200, 100, 50)
+    found = network_input(canvas)
+    assert found.shape == (1, 3, 1024, 1024)
+    assert found.dtype == np.float32
+    assert found[0, :, 5, 7].tolist() == [200 - 104, 100 - 117, 50 - 123]
+
+
+def test_bins_and_lines_are_the_reference_ones(cases, library_pictures, tmp_path, capsys):
+    expected = read_json(cases / "preprocess" / "images.json")
+    data = write_data(tmp_path / "FDDB", {name: library_pictures[name] for name in expected})
+    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 0
+    assert "5 .bin files of 3145728 bytes" in capsys.readouterr().out
+    for case in expected.values():
+        content = (tmp_path / "prep" / case["bin_file"]).read_bytes()
+        assert len(content) == case["bin_bytes"]
+        assert hashlib.sha256(content).hexdigest() == case["bin_sha256"]
+    assert (tmp_path / "prep" / "FDDB.txt").read_text() == (cases / "preprocess" / "FDDB.txt").read_text()
+
+
+def test_guide_flags_write_one_bin_per_picture_and_their_lines(data, tmp_path, run):
+    out = tmp_path / "prep"
+    done = run("preprocess.py", "--dataset", data, "--save-folder", out)
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in out.iterdir()}
+    assert len(names) == 13
+    assert {"FDDB.txt", "2002_08_00_big_img_0.bin", "2003_01_a.b_1.c.bin"} <= names
+    lines = (out / "FDDB.txt").read_text().splitlines()
+    assert lines[0] == "2002_08_00_big_img_0 1024.000 1024.000 16.000"
+    assert len(lines) == 12
+    image = cv2.imread(str(data / "originalPics/2002/08/03/big/img_3.jpg"))
+    expected, _ = naive_letterbox(image)
+    assert (out / "2002_08_03_big_img_3.bin").read_bytes() == expected.tobytes()
+
+
+def snapshot(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("*.bin")}
+
+
+def test_a_second_run_leaves_complete_files_alone_and_renews_the_rest(data, tmp_path):
+    out = tmp_path / "prep"
+    arguments = ["--data", str(data), "--out", str(out)]
+    assert preprocess.main(arguments) == 0
+    before, lines = snapshot(out), (out / "FDDB.txt").read_text()
+    (out / "2002_08_01_big_img_1.bin").unlink()
+    (out / "2002_08_02_big_img_2.bin").write_bytes(b"cut")
+    newer = data / "originalPics/2002/08/03/big/img_3.jpg"
+    newer.write_bytes(cv2.imencode(".png", np.full((30, 60, 3), 7, np.uint8))[1].tobytes())
+    assert preprocess.main(arguments) == 0
+    after = snapshot(out)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {f"2002_08_0{i}_big_img_{i}.bin" for i in (1, 2, 3)}
+    for i in (1, 2):
+        name = f"2002_08_0{i}_big_img_{i}.bin"
+        assert after[name][0] == before[name][0]
+    assert (out / "FDDB.txt").read_text() == lines.replace("img_3 1024.000 1024.000 16.000", "img_3 1024.000 1024.000 17.067")
+
+
+def test_a_killed_run_is_gone_on_with(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)
+    data = write_data(tmp_path / "FDDB", {f"p/{i:03d}": picture for i in range(150)})
+    out = tmp_path / "prep"
+    command = [sys.executable, "preprocess.py", "--data", str(data), "--out", str(out), "--workers", "1"]
+    with subprocess.Popen(command, cwd=HERE) as process:
+        deadline = time.monotonic() + 60
+        while len(list(out.glob("p_*.bin"))) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    early = snapshot(out)
+    assert 5 <= len(early) < 150
+    assert not (out / "FDDB.txt").exists()
+    assert all(len(content) == 3145728 for content, _ in early.values())
+    assert preprocess.main(command[2:]) == 0
+    after = snapshot(out)
+    assert len(after) == 150
+    assert len({content for content, _ in after.values()}) == 1
+    kept = [name for name in early if early[name] == after[name]]
+    assert len(kept) >= len(early) - 3  # at most those whose line was not yet written are made again
+    assert len((out / "FDDB.txt").read_text().splitlines()) == 150
+    assert not (out / "FDDB.txt.part").exists()
+
+
+def test_a_truncated_picture_is_named_and_leaves_no_file(data, tmp_path, run):
+    path = data / "originalPics/2002/08/05/big/img_5.jpg"
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    path.write_bytes(cv2.imencode(".jpg", image)[1].tobytes()[:9000])
+    done = run("preprocess.py", "--data", data, "--out", tmp_path / "prep", "--workers", 1)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {path}: the picture is truncated")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "prep/2002_08_05_big_img_5.bin").exists()
+    assert not (tmp_path / "prep/FDDB.txt").exists()
+
+
+@pytest.mark.parametrize("damage", ["empty lists", "missing picture", "missing list", "no data", "name outside"])
+def test_bad_data_is_told_in_one_message(damage, data, tmp_path, capsys):
+    lists = sorted((data / "FDDB-folds").iterdir())
+    if damage == "empty lists":
+        for path in lists:
+            path.write_text("")
+    elif damage == "missing picture":
+        (data / "originalPics/2002/08/05/big/img_5.jpg").unlink()
+    elif damage == "missing list":
+        lists[3].unlink()
+    elif damage == "name outside":
+        lists[0].write_text("../../secret\n0\n")
+    source = tmp_path / "nothing" if damage == "no data" else data
+    assert preprocess.main(["--data", str(source), "--out", str(tmp_path / "prep")]) == 1
+    message = capsys.readouterr().err
+    expected = {
+        "empty lists": "name no picture",
+        "missing picture": "1 of 12 pictures are missing",
+        "missing list": "FDDB-fold-04-ellipseList.txt missing",
+        "no data": "FDDB-fold-01-ellipseList.txt, FDDB-fold-02-ellipseList.txt",
+        "name outside": "leaves the data set's directory",
+    }
+    assert expected[damage] in message
+    assert not (tmp_path / "prep").exists()
+
+
+def test_a_full_disk_is_told_in_one_message(data, tmp_path, monkeypatch, capsys):
+    def full(path, array):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(preprocess, "write_array", full)
+    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 1
+    assert "img_0.bin: No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["images", "."])
+def test_pictures_may_lie_in_the_other_places(folder, data, tmp_path):
+    (data / "originalPics").rename(data / "moved")
+    target = data / folder
+    target.mkdir(exist_ok=True)
+    for path in (data / "moved").iterdir():
+        path.rename(target / path.name)
+    (data / "FDDB-folds").rename(data / "ground_truth")
+    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 0
+    assert len(list((tmp_path / "prep").glob("*.bin"))) == 12
+
+
+def test_wrong_usage_is_exit_status_2(run):
+    done = run("preprocess.py")
+    assert done.returncode == 2
+    assert "--data" in done.stderr
+    assert cli.positive_int("3") == 3

@@ -1,0 +1,133 @@
+"""The export: names, opset, a batch that is real, agreement with torch, and what happens when it fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+torch = pytest.importorskip("torch", reason="the export needs torch")
+
+import pth2onnx  # noqa: E402
+from common import download  # noqa: E402
+from common.model_toml import read_model  # noqa: E402
+from common.onnx_graph import describe  # noqa: E402
+from faceboxes_fddb.network import load_checkpoint, run_torch, seeded_network  # noqa: E402
+from faceboxes_fddb.preprocessing import letterbox, network_input  # noqa: E402
+from tests.conftest import HERE, read_json  # noqa: E402
+
+MODEL = read_model(HERE)
+
+
+def session(path):
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def pictures(count):
+    return np.random.default_rng(1).uniform(-120, 150, (count, 3, 1024, 1024)).astype(np.float32)
+
+
+def test_names_shapes_and_opset_are_the_published_ones(seeded_onnx):
+    model = onnx.load(seeded_onnx)
+    graph = describe(model)
+    assert graph.opset == 11
+    assert [(v.name, v.dtype, v.shape) for v in graph.inputs] == [("image", "float32", ("-1", 3, 1024, 1024))]
+    assert [(v.name, v.shape) for v in graph.outputs] == [
+        ("class", ("-1", 21824, 4)),
+        ("loc", ("-1", 21824, 2)),
+    ]
+    assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Loop", "If"}
+
+
+def test_a_batch_of_three_gives_the_rows_of_single_pictures(seeded_onnx):
+    deployed, inputs = session(seeded_onnx), pictures(3)
+    together = deployed.run(None, {"image": inputs})
+    for row in range(3):
+        alone = deployed.run(None, {"image": inputs[row : row + 1]})
+        for many, one in zip(together, alone, strict=True):
+            np.testing.assert_allclose(many[row], one[0], rtol=0, atol=1e-5)
+
+
+def test_published_weights_exported_give_the_reference_outputs(published, cases, library_pictures, tmp_path):
+    out = tmp_path / "faceboxes.onnx"
+    assert pth2onnx.main(["--checkpoint", str(published), "--out", str(out)]) == 0
+    deployed = session(out)
+    for name in read_json(cases / "real" / "real.json")["images"]:
+        canvas, _ = letterbox(library_pictures[name])
+        loc, conf = deployed.run(None, {"image": network_input(canvas[None])})
+        stored = np.load(cases / "real" / f"{name.replace('/', '_')}.npz")
+        np.testing.assert_allclose(loc[0][stored["index"]], stored["loc"], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(conf[0][stored["index"]], stored["conf"], rtol=0, atol=5e-5)
+
+
+def test_guide_flags_and_a_fixed_batch(seeded_checkpoint, tmp_path, run):
+    out = tmp_path / "fixed.onnx"
+    done = run("pth2onnx.py", "--trained_model", seeded_checkpoint, "--save_folder", out, "--batch-size", 2)
+    assert done.returncode == 0, done.stderr
+    assert "class: largest difference from torch" in done.stdout
+    assert f"{out}: seeded.pth as ONNX, opset 11, batch 2" in done.stdout
+    graph = describe(onnx.load(out))
+    assert graph.inputs[0].shape == (2, 3, 1024, 1024)
+    assert graph.outputs[1].shape == (2, 21824, 2)
+    network, inputs = load_checkpoint(seeded_checkpoint), pictures(2)
+    for found, wanted in zip(session(out).run(None, {"image": inputs}), run_torch(network, inputs), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+
+
+def test_another_opset_is_written_as_asked(seeded_checkpoint, tmp_path):
+    out = tmp_path / "13.onnx"
+    assert pth2onnx.main(["--checkpoint", str(seeded_checkpoint), "--out", str(out), "--opset", "13"]) == 0
+    assert describe(onnx.load(out)).opset == 13
+
+
+def test_an_export_that_differs_from_torch_is_not_kept(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "wrong.onnx"
+    monkeypatch.setattr("faceboxes_fddb.network.run_torch", lambda n, x: [o + 1 for o in run_torch(n, x)])
+    monkeypatch.setattr("faceboxes_fddb.network.load_checkpoint", lambda path: seeded_network())
+    assert pth2onnx.main(["--checkpoint", "any.pth", "--out", str(out)]) == 1
+    assert "output 'class' differs from torch by 1.00e+00; the export is not kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_that_are_nan_are_not_kept(tmp_path, monkeypatch, capsys):
+    network = seeded_network()
+    torch.nn.init.constant_(network.conv4_2.bn.weight, float("nan"))
+    monkeypatch.setattr("faceboxes_fddb.network.load_checkpoint", lambda path: network)
+    assert pth2onnx.main(["--checkpoint", "any.pth", "--out", str(tmp_path / "nan.onnx")]) == 1
+    assert "differs from torch by nan" in capsys.readouterr().err
+
+
+def test_a_bad_checkpoint_is_told_in_one_message(tmp_path, run):
+    path = tmp_path / "broken.pth"
+    path.write_bytes(b"not a checkpoint")
+    done = run("pth2onnx.py", "--checkpoint", path, "--out", tmp_path / "x.onnx")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {path}: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_without_a_checkpoint_and_a_network_the_file_to_fetch_is_named(tmp_path, monkeypatch, capsys):
+    def offline(*arguments, **options):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(download.urllib.request, "urlopen", offline)
+    monkeypatch.setattr(pth2onnx, "HERE", tmp_path)
+    (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
+    assert pth2onnx.main(["--out", str(tmp_path / "x.onnx")]) == 1
+    message = capsys.readouterr().err
+    for words in ("FaceBoxesProd.pth", "4072492 bytes", MODEL.checkpoint.sha256, str(tmp_path / "weights"), "unreachable"):
+        assert words in message
+
+
+def test_without_torch_the_missing_requirement_is_named(tmp_path, run):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module', name='torch')\n")
+    import os
+
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    assert run("pth2onnx.py", "--help", env=environment).returncode == 0
+    done = run("pth2onnx.py", "--checkpoint", "x.pth", env=environment)
+    assert done.returncode == 1
+    assert "the package 'torch' is not installed" in done.stderr
+    assert "requirements-export.txt" in done.stderr
