@@ -152,6 +152,14 @@ def evaluate_all(session: nox.Session) -> None:
         session.notify(f"{model}-eval")
 
 
+@nox.session(default=False)
+def benchmark(session: nox.Session) -> None:
+    """Measure the host side of every model, or of those named, against the original scripts."""
+    for model in session.posargs or sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")):
+        session.install(*requirements(model, "requirements"), str(wheel(session)))
+        session.run("python", str(ROOT / "benchmarks" / f"{model}.py"))
+
+
 @nox.session(venv_backend="none", default=False)
 def constraints(session: nox.Session) -> None:
     """Renew constraints.txt: the newest versions that work together on Python 3.10 and later."""

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.aipp import read_aipp
-from common.backend import BACKENDS, batch_limit, open_model
+from common.backend import BACKENDS, Backend, batch_limit, open_deployed
 from common.errors import GuideError
 from common.model_toml import ModelToml, read_model
 from faceboxes_fddb import fddb, sample
@@ -59,8 +58,11 @@ def first(folds: Sequence[Fold], limit: int) -> list[Fold]:
     return kept
 
 
-def report_agreement(agreement: Agreement, model: ModelToml) -> None:
-    """Print how well the deployed model agrees with torch; outputs beyond the tolerance are an error."""
+def agree(deployed: Backend, network: FaceBoxes, paths: Sequence[Path], model: ModelToml) -> Agreement:
+    """Measure and print how well the deployed model agrees with torch on picture files."""
+    from faceboxes_fddb.network import run_torch
+
+    agreement = compare_pictures(deployed, partial(run_torch, network), paths)
     print(f"agreement with torch on {agreement.pictures} pictures:")
     for tensor, difference in zip(model.outputs, agreement.outputs, strict=True):
         print(f"  {tensor.name}: largest difference {difference:.2e}, accepted {tensor.tolerance:.0e}")
@@ -68,6 +70,11 @@ def report_agreement(agreement: Agreement, model: ModelToml) -> None:
         f"  faces: torch {agreement.torch_faces}, deployed {agreement.deployed_faces}, "
         f"the same {agreement.same_faces} ({100 * agreement.share:.2f} %)"
     )
+    return agreement
+
+
+def check_agreement(agreement: Agreement, model: ModelToml) -> None:
+    """Refuse outputs that differ from torch by more than their tolerance."""
     for tensor, difference in zip(model.outputs, agreement.outputs, strict=True):
         if not difference <= (tensor.tolerance or 0):  # also true for NaN
             raise GuideError(
@@ -107,46 +114,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
 
-    begin = time.perf_counter()
-    seconds: dict[str, float] = {}
     model = read_model(HERE)
-    why_not = None
-    if options.data:  # read first: a mistake in it should not cost an export
-        folds = fddb.read_folds(options.data)
-    else:
-        folds = sample.write_sample(options.out / "sample")
-        why_not = sample.WHAT
+    # The data first: a mistake in it should not cost an export.
+    data = options.data or options.out / "sample"
+    folds = fddb.read_folds(data) if options.data else sample.write_sample(data)
     if options.limit:
         folds = first(folds, options.limit)
-    pictures = fddb.find_pictures(
-        options.data or options.out / "sample", (picture for fold in folds for picture in fold)
-    )
+    pictures = fddb.find_pictures(data, (picture for fold in folds for picture in fold))
 
-    network, onnx = None, options.model
+    begin = time.perf_counter()
+    network, onnx, why_not = None, options.model, None if options.data else sample.WHAT
     if onnx is None or not options.data:
         network, seeded = load_network(options.checkpoint, model)
         why_not = "; ".join(filter(None, (why_not, seeded))) or None
     if onnx is None and network is not None:
-        start = time.perf_counter()
         onnx = options.out / model.onnx
         export(network, model, onnx)
-        seconds["export"] = time.perf_counter() - start
         print(f"{onnx}: exported")
+    exported = time.perf_counter()
 
-    deployed = open_model(onnx, options.backend, read_aipp(HERE / str(model.atc.options["insert_op_conf"])))
-    batch_size = batch_limit(deployed) or options.batch_size
-    start = time.perf_counter()
-    found = find_faces(deployed, pictures, batch_size, options.workers)
-    more: Mapping[str, float] = {}
+    deployed = open_deployed(onnx, options.backend, model, HERE)
+    found = find_faces(deployed, pictures, batch_limit(deployed) or options.batch_size, options.workers)
+    agreement = None
     if network is not None and not options.data:
-        from faceboxes_fddb.network import run_torch
-
-        agreement = compare_pictures(deployed, partial(run_torch, network), list(pictures.values()))
-        more = agreement.metrics()
+        agreement = agree(deployed, network, list(pictures.values()), model)
     deployed.close()
     detections = options.out / "FDDB_dets.txt"
     fddb.write_detections(detections, found.faces)
-    seconds |= found.seconds | {"total": time.perf_counter() - begin}
+    print(f"{detections}: the faces of {len(found.faces)} pictures")
     verdict = score(
         folds,
         detections,
@@ -154,13 +149,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         model,
         dataset=None if options.data else sample.WHAT,
         why_not_comparable=why_not,
-        more=more,
+        more=agreement.metrics() if agreement else None,
         backend=deployed.name,
         precision=deployed.precision,
-        seconds=seconds,
+        seconds={"export": exported - begin, **found.seconds},
     )
-    if more:
-        report_agreement(agreement, model)
+    if agreement:
+        check_agreement(agreement, model)
     return 1 if verdict == "FAIL" else 0
 
 

@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 
 from common import cli
-from common.aipp import read_aipp
-from common.backend import BACKENDS, open_model, run_batch
+from common.backend import BACKENDS, open_deployed, run_batch
 from common.errors import GuideError, about
 from common.files import staged, write_json
 from common.images import read_image
@@ -87,10 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise GuideError(
             f"results are named after the pictures, but these names occur twice: {cli.shorten(twice)}."
         )
-    model = read_model(HERE)
-    deployed = open_model(
-        options.model, options.backend, read_aipp(HERE / str(model.atc.options["insert_op_conf"]))
-    )
+    deployed = open_deployed(options.model, options.backend, read_model(HERE), HERE)
     for path in options.images:
         image = read_image(path)
         with about(path):

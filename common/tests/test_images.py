@@ -29,7 +29,7 @@ def exif(data, orientation=1, thumbnail=b""):
     return data[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + data[2:]
 
 
-def encode(kind, width=13, height=9, seed=0):
+def encode(kind, width=21, height=9, seed=0):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     suffix, options = KINDS[kind]
     data = cv2.imencode(suffix, pixels, options)[1].tobytes()
@@ -40,6 +40,13 @@ def encode(kind, width=13, height=9, seed=0):
 
 def decode(data):
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_the_pictures_are_what_they_are_called():
+    scans, ends = ({kind: encode(kind).count(mark) for kind in KINDS} for mark in (b"\xff\xda", b"\xff\xd9"))
+    assert scans["jpeg"] == 1 < scans["progressive jpeg"]
+    assert ends["jpeg"] == 1 < ends["jpeg with a thumbnail"]
+    assert b"\xff\xd0" in encode("jpeg with restarts")
 
 
 def refusal(path):
@@ -86,7 +93,7 @@ def test_the_exif_rotation_is_applied_as_imread_does(tmp_path, orientation):
     path = tmp_path / "turned.jpg"
     path.write_bytes(exif(encode("jpeg"), orientation))
     image = read_image(path)
-    assert image.shape == ((13, 9, 3) if orientation in (6, 8) else (9, 13, 3))
+    assert image.shape == ((21, 9, 3) if orientation in (6, 8) else (9, 21, 3))
     np.testing.assert_array_equal(image, cv2.imread(str(path)))
 
 

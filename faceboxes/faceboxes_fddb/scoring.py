@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def score(
     Returns the verdict. `why_not_comparable` says what makes the figure another one than the published; fewer or
     more pictures than FDDB has are such a reason by themselves. `more` joins the figures in metrics.json.
     """
+    start = time.perf_counter()
     scores = metric.evaluate(folds, fddb.read_detections(detections))
+    spent = time.perf_counter() - start
     pictures = sum(fold.pictures for fold in scores)
     faces = sum(fold.faces for fold in scores)
     if pictures != model.accuracy.images and not why_not_comparable:
@@ -58,6 +61,6 @@ def score(
         why_not_comparable=why_not_comparable,
         backend=backend,
         precision=precision,
-        seconds=seconds or {},
+        seconds={**(seconds or {}), "evaluate": spent},
     )
     return str(report["verdict"])

@@ -75,7 +75,9 @@ def library_pictures() -> dict[str, np.ndarray]:
     }
 
 
-def write_data(folder: Path, pictures: dict[str, np.ndarray], faces: dict[str, list[str]] | None = None) -> Path:
+def write_data(
+    folder: Path, pictures: dict[str, np.ndarray], faces: dict[str, list[str]] | None = None
+) -> Path:
     """Write a data set in FDDB's tree, pictures dealt to the ten folds in turn, without loss under .jpg names."""
     folds: list[list[str]] = [[] for _ in range(10)]
     for number, (name, picture) in enumerate(pictures.items()):
@@ -96,7 +98,9 @@ def data(tmp_path) -> Path:
     """Twelve small random pictures in FDDB's tree, one face each; one name has dots and underscores."""
     rng = np.random.default_rng(0)
     names = [f"2002/08/{i:02d}/big/img_{i}" for i in range(11)] + ["2003/01/a.b_1.c"]
-    return write_data(tmp_path / "FDDB", {name: rng.integers(0, 256, (48, 64, 3), np.uint8) for name in names})
+    return write_data(
+        tmp_path / "FDDB", {name: rng.integers(0, 256, (48, 64, 3), np.uint8) for name in names}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,13 @@ def draw_data(folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="The FDDB data set (default: drawn pictures).")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="The FDDB data set (default: drawn pictures)."
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -53,7 +53,14 @@ def test_an_onnx_file_of_another_checkpoint_is_found_out(seeded_onnx, tmp_path, 
     state = torch.load(seeded_onnx.with_name("seeded.pth"), weights_only=True)
     state["loc.0.bias"] += 0.01
     torch.save(state, tmp_path / "other.pth")
-    arguments = ["--model", str(seeded_onnx), "--checkpoint", str(tmp_path / "other.pth"), "--out", str(tmp_path)]
+    arguments = [
+        "--model",
+        str(seeded_onnx),
+        "--checkpoint",
+        str(tmp_path / "other.pth"),
+        "--out",
+        str(tmp_path),
+    ]
     assert evaluate.main(arguments) == 1
     assert "output 'class' differs from torch by 1.00e-02" in capsys.readouterr().err
 

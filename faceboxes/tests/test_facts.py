@@ -34,7 +34,16 @@ def test_outputs_have_a_row_per_prior():
 
 @pytest.mark.parametrize("batch_size", [1, 16])
 def test_the_atc_command_is_the_guides(batch_size, seeded_onnx, run):
-    done = run("common.atc", "--model", seeded_onnx, "--batch-size", batch_size, "--soc-version", "Ascend310P3", "--dry-run")
+    done = run(
+        "common.atc",
+        "--model",
+        seeded_onnx,
+        "--batch-size",
+        batch_size,
+        "--soc-version",
+        "Ascend310P3",
+        "--dry-run",
+    )
     assert done.returncode == 0, done.stderr
     assert shlex.split(done.stdout) == [
         "atc",
@@ -57,9 +66,13 @@ def test_the_readme_quotes_the_documented_throughput():
     readme = (HERE / "README.md").read_text()
     rows = {
         int(batch): [float(cell) for cell in cells]
-        for batch, *cells in re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", readme, re.MULTILINE)
+        for batch, *cells in re.findall(
+            r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", readme, re.MULTILINE
+        )
     }
-    assert rows == {batch: [MODEL.throughput[device][batch] for device in ("310", "310P", "T4")] for batch in rows}
+    assert rows == {
+        batch: [MODEL.throughput[device][batch] for device in ("310", "310P", "T4")] for batch in rows
+    }
     assert sorted(rows) == sorted(MODEL.throughput["310"])
 
 

@@ -24,7 +24,9 @@ def test_detections_survive_writing_and_reading(tmp_path_factory, detections):
     assert list(found) == list(arrays)
     for name, rows in arrays.items():
         np.testing.assert_allclose(found[name][:, :2], rows[:, :2], atol=6e-4)
-        np.testing.assert_allclose(found[name][:, 2:4], rows[:, 2:4].astype(float) - rows[:, :2] + 1, atol=2e-3)
+        np.testing.assert_allclose(
+            found[name][:, 2:4], rows[:, 2:4].astype(float) - rows[:, :2] + 1, atol=2e-3
+        )
         np.testing.assert_allclose(found[name][:, 4], rows[:, 4], atol=6e-4)
 
 
@@ -94,7 +96,9 @@ def test_prep_lines_survive_writing_and_reading(tmp_path):
     assert fddb.read_prep(path) == {"a b": 1.707, "c": 0.5}
 
 
-@pytest.mark.parametrize("line", ["a 1024.000 1024.000", "a 1024.000 512.000 1.000", "a 1024.000 1024.000 0", "", "a b c d"])
+@pytest.mark.parametrize(
+    "line", ["a 1024.000 1024.000", "a 1024.000 512.000 1.000", "a 1024.000 1024.000 0", "", "a b c d"]
+)
 def test_a_damaged_prep_line_is_refused(line, tmp_path):
     path = tmp_path / "FDDB.txt"
     path.write_text(line + "\n")

@@ -41,7 +41,9 @@ def test_network_has_174_entries_and_the_published_number_of_parameters():
 
 
 @pytest.mark.parametrize("picture", ["astronaut", "china", "grace_hopper"])
-def test_recipe_checkpoint_gives_the_reference_outputs(picture, recipe_state, cases, library_pictures, tmp_path):
+def test_recipe_checkpoint_gives_the_reference_outputs(
+    picture, recipe_state, cases, library_pictures, tmp_path
+):
     path = tmp_path / "recipe.pth"
     torch.save({key: torch.from_numpy(np.array(value)) for key, value in recipe_state.items()}, path)
     canvas, _ = letterbox(library_pictures[picture])

@@ -66,7 +66,9 @@ def test_a_model_that_does_not_exist_is_named(pictures, tmp_path, capsys):
 
 
 def test_all_candidates_are_kept_with_a_score_of_zero(seeded_onnx, pictures, tmp_path):
-    assert predict.main([pictures[0], "--model", str(seeded_onnx), "--out", str(tmp_path), "--score", "0"]) == 0
+    assert (
+        predict.main([pictures[0], "--model", str(seeded_onnx), "--out", str(tmp_path), "--score", "0"]) == 0
+    )
     faces = read_json(tmp_path / "astronaut_faces.json")["faces"]
     assert faces
     assert [face["score"] for face in faces] == sorted((face["score"] for face in faces), reverse=True)

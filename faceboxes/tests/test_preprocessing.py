@@ -108,7 +108,9 @@ def test_a_second_run_leaves_complete_files_alone_and_renews_the_rest(data, tmp_
     for i in (1, 2):
         name = f"2002_08_0{i}_big_img_{i}.bin"
         assert after[name][0] == before[name][0]
-    assert (out / "FDDB.txt").read_text() == lines.replace("img_3 1024.000 1024.000 16.000", "img_3 1024.000 1024.000 17.067")
+    assert (out / "FDDB.txt").read_text() == lines.replace(
+        "img_3 1024.000 1024.000 16.000", "img_3 1024.000 1024.000 17.067"
+    )
 
 
 def test_a_killed_run_is_gone_on_with(tmp_path):
@@ -147,7 +149,9 @@ def test_a_truncated_picture_is_named_and_leaves_no_file(data, tmp_path, run):
     assert not (tmp_path / "prep/FDDB.txt").exists()
 
 
-@pytest.mark.parametrize("damage", ["empty lists", "missing picture", "missing list", "no data", "name outside"])
+@pytest.mark.parametrize(
+    "damage", ["empty lists", "missing picture", "missing list", "no data", "name outside"]
+)
 def test_bad_data_is_told_in_one_message(damage, data, tmp_path, capsys):
     lists = sorted((data / "FDDB-folds").iterdir())
     if damage == "empty lists":

@@ -71,7 +71,9 @@ def test_guide_flags_and_a_fixed_batch(seeded_checkpoint, tmp_path, run):
     assert graph.inputs[0].shape == (2, 3, 1024, 1024)
     assert graph.outputs[1].shape == (2, 21824, 2)
     network, inputs = load_checkpoint(seeded_checkpoint), pictures(2)
-    for found, wanted in zip(session(out).run(None, {"image": inputs}), run_torch(network, inputs), strict=True):
+    for found, wanted in zip(
+        session(out).run(None, {"image": inputs}), run_torch(network, inputs), strict=True
+    ):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
 
 
@@ -117,7 +119,13 @@ def test_without_a_checkpoint_and_a_network_the_file_to_fetch_is_named(tmp_path,
     (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
     assert pth2onnx.main(["--out", str(tmp_path / "x.onnx")]) == 1
     message = capsys.readouterr().err
-    for words in ("FaceBoxesProd.pth", "4072492 bytes", MODEL.checkpoint.sha256, str(tmp_path / "weights"), "unreachable"):
+    for words in (
+        "FaceBoxesProd.pth",
+        "4072492 bytes",
+        MODEL.checkpoint.sha256,
+        str(tmp_path / "weights"),
+        "unreachable",
+    ):
         assert words in message
 
 

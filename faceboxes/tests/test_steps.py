@@ -41,7 +41,14 @@ def steps(tmp_path_factory, seeded_onnx):
 def scored(steps):
     """The file route's figures: --results and --prep."""
     out = steps / "scored"
-    arguments = ["--results", str(steps / "bin"), "--prep", str(steps / "prep"), "--data", str(steps / "data")]
+    arguments = [
+        "--results",
+        str(steps / "bin"),
+        "--prep",
+        str(steps / "prep"),
+        "--data",
+        str(steps / "data"),
+    ]
     assert postprocess.main([*arguments, "--out", str(out)]) == 0
     return out
 
@@ -83,7 +90,15 @@ def test_every_form_of_the_results_gives_the_same_faces(variant, steps, scored, 
             shutil.copy(path, results / f"{stem}_{int(k) - 1}.bin")
     else:
         prep = []
-    arguments = ["--results", str(results), *prep, "--data", str(steps / "data"), "--out", str(tmp_path / "out")]
+    arguments = [
+        "--results",
+        str(results),
+        *prep,
+        "--data",
+        str(steps / "data"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert postprocess.main(arguments) == 0
     assert detections(tmp_path / "out") == detections(scored)
 
@@ -99,12 +114,16 @@ def test_stored_detections_are_scored_again_without_pictures(steps, scored, tmp_
 
 
 def test_the_streamed_route_gives_the_same_faces(steps, scored, seeded_onnx, tmp_path, run):
-    done = run("evaluate.py", "--model", seeded_onnx, "--data", steps / "data", "--out", tmp_path, "--batch-size", 3)
+    done = run(
+        "evaluate.py", "--model", seeded_onnx, "--data", steps / "data", "--out", tmp_path, "--batch-size", 3
+    )
     assert done.returncode == 0, done.stderr
     found, expected = (fddb.read_detections(folder / "FDDB_dets.txt") for folder in (tmp_path, scored))
     assert list(found) == list(expected)
     for stem, rows in expected.items():  # seeded scores are crowded, so boxes are compared as a set
-        shared = {tuple(row) for row in rows.round(1).tolist()} & {tuple(row) for row in found[stem].round(1).tolist()}
+        shared = {tuple(row) for row in rows.round(1).tolist()} & {
+            tuple(row) for row in found[stem].round(1).tolist()
+        }
         assert len(shared) > 0.9 * len(rows)
 
 
@@ -141,7 +160,14 @@ def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, steps, tmp_path, m
     for stem in list(found)[kept:]:
         found[stem] = np.array([[900, 900, 950, 950, 0.9]], np.float32)
     fddb.write_detections(tmp_path / "dets.txt", found)
-    arguments = ["--detections", str(tmp_path / "dets.txt"), "--data", str(steps / "data"), "--out", str(tmp_path)]
+    arguments = [
+        "--detections",
+        str(tmp_path / "dets.txt"),
+        "--data",
+        str(steps / "data"),
+        "--out",
+        str(tmp_path),
+    ]
     assert postprocess.main(arguments) == code
     report = read_json(tmp_path / "metrics.json")
     assert report["verdict"] == verdict
@@ -194,9 +220,18 @@ def test_detections_that_lack_a_picture_are_an_error(steps, scored, tmp_path, ca
     del found["sample_hopper_dark"]
     lines = "".join(f"{stem}\n0.0\n" for stem in found)
     (tmp_path / "dets.txt").write_text(lines)
-    arguments = ["--detections", str(tmp_path / "dets.txt"), "--data", str(steps / "data"), "--out", str(tmp_path)]
+    arguments = [
+        "--detections",
+        str(tmp_path / "dets.txt"),
+        "--data",
+        str(steps / "data"),
+        "--out",
+        str(tmp_path),
+    ]
     assert postprocess.main(arguments) == 1
-    assert "1 annotated pictures have no entry in the detections: sample/hopper_dark" in capsys.readouterr().err
+    assert (
+        "1 annotated pictures have no entry in the detections: sample/hopper_dark" in capsys.readouterr().err
+    )
 
 
 def test_prep_of_another_data_set_is_an_error(steps, tmp_path, capsys):
@@ -207,7 +242,16 @@ def test_prep_of_another_data_set_is_an_error(steps, tmp_path, capsys):
 
 
 def test_limit_takes_the_first_pictures_of_the_folds(steps, seeded_onnx, tmp_path, capsys):
-    arguments = ["--model", str(seeded_onnx), "--data", str(steps / "data"), "--out", str(tmp_path), "--limit", "3"]
+    arguments = [
+        "--model",
+        str(seeded_onnx),
+        "--data",
+        str(steps / "data"),
+        "--out",
+        str(tmp_path),
+        "--limit",
+        "3",
+    ]
     assert evaluate.main(arguments) == 0
     assert list(fddb.read_detections(tmp_path / "FDDB_dets.txt")) == [
         f"sample_astronaut_{variant}" for variant in ("original", "mirrored", "half")

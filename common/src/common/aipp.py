@@ -17,6 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from common.errors import GuideError
+from common.model_toml import ModelToml
 
 # Steps that this reader does not implement: accepted only where they do nothing.
 _NEUTRAL = {
@@ -59,6 +60,12 @@ def read_aipp(path: Path) -> Aipp:
             raise GuideError(f"{path}: {key} is given twice, which ATC refuses.")
         values[key] = value
     return _build(path, values)
+
+
+def named_aipp(model: ModelToml, folder: Path) -> Aipp | None:
+    """Return the AIPP file that a model's ATC options name, relative to its directory, if they name one."""
+    name = model.atc.options.get("insert_op_conf")
+    return read_aipp(folder / str(name)) if name else None
 
 
 def _build(path: Path, values: dict[str, str]) -> Aipp:

@@ -15,8 +15,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from common import onnx_graph
-from common.aipp import Aipp, fold
+from common.aipp import Aipp, fold, named_aipp
 from common.errors import GuideError
+from common.model_toml import ModelToml
 from common.onnx_graph import Value
 
 Array = NDArray[Any]
@@ -81,6 +82,16 @@ def open_model(path: Path, backend: str | None = None, aipp: Aipp | None = None)
     if backend not in (None, *BACKENDS):
         raise GuideError(f"unknown backend {backend!r}; there is {', '.join(BACKENDS)}.")
     return OnnxRuntime(path, aipp)
+
+
+def open_deployed(path: Path, backend: str | None, model: ModelToml, folder: Path) -> Backend:
+    """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network."""
+    opened = open_model(path, backend, named_aipp(model, folder))
+    found = [(value.name, value.shape[1:]) for value in opened.outputs]
+    expected = [(tensor.name, tensor.shape[1:]) for tensor in model.outputs]
+    if found != expected:
+        raise GuideError(f"{path}: not {model.title}: expected the outputs {expected}, found {found}.")
+    return opened
 
 
 def batch_limit(model: Backend) -> int | None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import backend, cli, model_toml
-from common.aipp import Aipp, read_aipp
+from common.aipp import Aipp, named_aipp, read_aipp
 from common.errors import GuideError
 from common.files import sha256, write_array, write_json, write_text
 from common.info import list_files, read_info
@@ -177,14 +177,10 @@ def unfinished(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: i
 
 def find_aipp(choice: str | None) -> Aipp | None:
     """Return the AIPP block named on the command line or by the working directory's model.toml, if any."""
-    if choice == "none":
-        return None
-    if choice is None:
-        here = Path()
-        if not (here / "model.toml").is_file():
-            return None
-        choice = str(model_toml.read_model(here).atc.options.get("insert_op_conf", "")) or None
-    return read_aipp(Path(choice)) if choice else None
+    if choice is not None:
+        return None if choice == "none" else read_aipp(Path(choice))
+    here = Path()
+    return named_aipp(model_toml.read_model(here), here) if (here / "model.toml").is_file() else None
 
 
 @cli.command

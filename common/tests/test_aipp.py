@@ -1,0 +1,170 @@
+"""aipp.py: reading AIPP files, and the same arithmetic as an ONNX graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import cli
+from common.aipp import Aipp, fold, read_aipp
+from common.errors import GuideError
+from common.onnx_graph import Value, describe, load
+
+MEANS = st.integers(0, 255).map(float)
+MINIMA = st.floats(0, 255, width=32)
+SCALES = st.floats(2**-10, 4, width=32)
+
+
+def three(values):
+    return st.tuples(values, values, values)
+
+
+BLOCKS = st.builds(
+    Aipp,
+    mean=three(MEANS),
+    min=three(MINIMA),
+    var_reci=three(SCALES),
+    swap_rb=st.booleans(),
+    size=st.none() | st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
+)
+
+
+def lines_of(aipp):
+    lines = ["aipp_mode : static", "input_format : RGB888_U8"]
+    for group in ("mean", "min", "var_reci"):
+        lines += [f"{group}_chn_{c} : {value!r}" for c, value in enumerate(getattr(aipp, group))]
+    lines.append(f"rbuv_swap_switch : {str(aipp.swap_rb).lower()}")
+    if aipp.size:
+        lines += [f"src_image_size_{side} : {value}" for side, value in zip("wh", aipp.size, strict=True)]
+    return [line.replace(".0", "") if line.startswith("mean") else line for line in lines]
+
+
+@given(aipp=BLOCKS, data=st.data())
+def test_a_block_is_read_back_in_any_order_spacing_and_with_comments(tmp_path, aipp, data):
+    lines = data.draw(st.permutations(lines_of(aipp)))
+    colon = data.draw(st.sampled_from([":", " : ", ": ", " :\t"]))
+    end = data.draw(st.sampled_from(["\n", " ", ";\n", " # comment : 5 }\n", "\r\n", ", "]))
+    head = data.draw(st.sampled_from(["aipp_op {", "aipp_op{", "# about it\n\naipp_op: {\n"]))
+    path = tmp_path / "aipp.config"
+    path.write_text(head + "".join(line.replace(" : ", colon) + end for line in lines) + "}\n")
+    assert read_aipp(path) == aipp
+
+
+def test_the_smallest_block_and_steps_that_are_switched_off(tmp_path):
+    path = tmp_path / "aipp.config"
+    path.write_text("aipp_op { aipp_mode: static input_format: RGB888_U8 }")
+    assert read_aipp(path) == Aipp()
+    off = "crop: false csc_switch: false resize: false padding: false related_input_rank: 0 ax_swap_switch: false"
+    path.write_text(f"aipp_op {{ aipp_mode: static input_format: RGB888_U8 {off} mean_chn_1: 117 }}")
+    assert read_aipp(path) == Aipp(mean=(0, 117, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected exactly one block `aipp_op { key : value ... }`."),
+        ("aipp_op { aipp_mode : static", "expected exactly one block"),
+        ("aipp_mode : static", "expected exactly one block"),
+        ("aipp_op { STATIC } aipp_op { STATIC }", "expected `key : value`, found '}'."),
+        ("aipp_op { STATIC mean_chn_0 104 }", "expected `key : value`, found 'mean_chn_0'."),
+        ("aipp_op { STATIC mean_chn_0 : 1 mean_chn_0 : 1 }", "mean_chn_0 is given twice, which ATC refuses."),
+        ("aipp_op { input_format : RGB888_U8 }", "expected `aipp_mode : static`; nothing else"),
+        (
+            "aipp_op { aipp_mode : dynamic input_format : RGB888_U8 }",
+            "expected `aipp_mode : static`; nothing",
+        ),
+        ("aipp_op { aipp_mode : static }", "expected `input_format : RGB888_U8`; nothing else"),
+        ("aipp_op { aipp_mode : static input_format : YUV420SP_U8 }", "expected `input_format : RGB888_U8`"),
+        ("aipp_op { STATIC crop : true }", "`crop : true` is not supported here; only `false` is."),
+        ("aipp_op { STATIC padding : true }", "`padding : true` is not supported here; only `false` is."),
+        ("aipp_op { STATIC mean_chanel_0 : 1 }", "`mean_chanel_0 : 1` is not supported here."),
+        ("aipp_op { STATIC matrix_r0c0 : 256 }", "`matrix_r0c0 : 256` is not supported here."),
+        ("aipp_op { STATIC mean_chn_0 : abc }", "'abc'"),
+        ("aipp_op { STATIC src_image_size_w : 1.5 }", "'1.5'"),
+        ("aipp_op { STATIC rbuv_swap_switch : maybe }", "a switch is true or false, not 'maybe'."),
+    ],
+)
+def test_a_mistake_is_named_with_the_file(tmp_path, text, message):
+    path = tmp_path / "aipp.config"
+    path.write_text(text.replace("STATIC", "aipp_mode : static input_format : RGB888_U8"))
+    with pytest.raises(GuideError) as error:
+        read_aipp(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["mean_chn_0", "var_reci_chn_2", "src_image_size_w", "rbuv_swap_switch"])
+def test_a_wrong_value_is_named_with_its_key(tmp_path, key):
+    path = tmp_path / "aipp.config"
+    path.write_text(f"aipp_op {{ aipp_mode : static input_format : RGB888_U8 {key} : abc }}")
+    with pytest.raises(GuideError, match=rf"{key}.*'abc'"):
+        read_aipp(path)
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path):
+    path = tmp_path / "aipp.config"
+    path.write_bytes(b"aipp_op { aipp_mode : static input_format : RGB888_U8 } # \xd6\xd0\xce\xc4")
+    with pytest.raises(GuideError, match=r"aipp\.config"):
+        read_aipp(path)
+
+
+def test_a_missing_file_and_a_directory_are_named(tmp_path, capsys):
+    with pytest.raises(GuideError) as error:
+        read_aipp(tmp_path / "aipp.config")
+    assert str(error.value) == f"{tmp_path / 'aipp.config'}: no such AIPP file."
+    assert cli.command(lambda _: read_aipp(tmp_path))([]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}: Is a directory\n"
+
+
+def run(model, images):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(["scaled", "sums"], {"image": images})
+
+
+@given(aipp=BLOCKS, seed=st.integers(0, 999), count=st.integers(1, 3))
+def test_the_folded_graph_computes_what_atc_documents(make_onnx, aipp, seed, count):
+    pictures = np.random.default_rng(seed).integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
+    stored = pictures.astype(np.float64)[..., ::-1] if aipp.swap_rb else pictures.astype(np.float64)
+    values = (stored - np.array(aipp.mean) - np.array(aipp.min)) * np.array(aipp.var_reci)
+    scaled, sums = run(fold(load(make_onnx()), aipp), pictures)
+    largest = np.abs(values).max() + 512 * max(aipp.var_reci)
+    np.testing.assert_allclose(scaled / 2, values.transpose(0, 3, 1, 2), rtol=0, atol=1e-6 * largest)
+    np.testing.assert_allclose(sums, values.sum((1, 2)), rtol=0, atol=24e-6 * largest)
+
+
+def test_whole_means_are_subtracted_exactly(make_onnx):
+    pictures = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
+    scaled, _ = run(fold(load(make_onnx()), Aipp(mean=(104, 117, 123))), pictures)
+    expected = 2 * (pictures.astype(np.float32) - np.array((104, 117, 123), np.float32))
+    np.testing.assert_array_equal(scaled, expected.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("batch", ["N", 2])
+@pytest.mark.parametrize("swap_rb", [False, True])
+def test_the_folded_input_is_nhwc_uint8_and_the_model_given_is_left_alone(make_onnx, batch, swap_rb):
+    model = load(make_onnx(batch=batch))
+    before = model.SerializeToString()
+    folded = fold(model, Aipp(swap_rb=swap_rb))
+    onnx.checker.check_model(folded, full_check=True)
+    assert describe(folded).inputs == (Value("image", "uint8", (batch, 4, 6, 3)),)
+    assert describe(folded).outputs == describe(model).outputs
+    assert describe(folded).producers == describe(model).producers
+    assert model.SerializeToString() == before
+
+
+def test_models_without_one_image_of_three_channels_are_refused(make_onnx):
+    with pytest.raises(GuideError, match=r"needs 3 channels, found 1 in input 'image'"):
+        fold(load(make_onnx(channels=1)), Aipp())
+    model = load(make_onnx())
+    other = onnx.helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, ["N", 3, 4, 6])
+    model.graph.input.append(other)
+    with pytest.raises(GuideError, match="needs a model with one image input, found 2 inputs"):
+        fold(model, Aipp())

@@ -1,0 +1,118 @@
+"""backend.py: running an ONNX model with ONNX Runtime, batch by batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from common.aipp import Aipp
+from common.backend import batch_limit, open_model, run_batch
+from common.errors import GuideError
+from common.onnx_graph import Value
+
+
+def pictures(count):
+    return np.random.default_rng(count).integers(0, 256, (count, 3, 4, 6)).astype(np.float32)
+
+
+@pytest.fixture
+def opened():
+    models = []
+
+    def keep(*args, **options):
+        models.append(open_model(*args, **options))
+        return models[-1]
+
+    yield keep
+    for model in models:
+        model.close()
+
+
+@pytest.mark.parametrize("name", [None, "onnxruntime"])
+def test_an_open_model_describes_itself_and_runs(make_onnx, opened, name):
+    model = opened(make_onnx(bias=0.5), name)
+    assert (model.name, model.precision) == ("onnxruntime", "float32")
+    assert model.inputs == (Value("image", "float32", ("N", 3, 4, 6)),)
+    assert [value.name for value in model.outputs] == ["scaled", "sums"]
+    images = pictures(3)
+    scaled, sums = model.run({"image": images})
+    np.testing.assert_array_equal(scaled, 2 * images + np.float32(0.5))
+    np.testing.assert_array_equal(sums, images.sum((2, 3)))
+
+
+@given(fixed=st.sampled_from([None, 1, 2, 5]), count=st.integers(1, 5))
+def test_a_batch_smaller_than_a_fixed_one_is_padded_and_cut_off_again(make_onnx, fixed, count):
+    model = open_model(make_onnx(batch=fixed or "N"))
+    assert batch_limit(model) == fixed
+    images = pictures(min(count, fixed or count))
+    scaled, sums = run_batch(model, images)
+    np.testing.assert_array_equal(scaled, 2 * images)
+    np.testing.assert_array_equal(sums, images.sum((2, 3)))
+    model.close()
+
+
+def test_a_padded_batch_repeats_the_last_image(make_onnx, opened, monkeypatch):
+    model = opened(make_onnx(batch=4))
+    fed = []
+    monkeypatch.setattr(model, "run", lambda feeds: fed.append(feeds) or [np.arange(4)])
+    images = pictures(2)
+    assert run_batch(model, images)[0].tolist() == [0, 1]
+    np.testing.assert_array_equal(fed[0]["image"], images[[0, 1, 1, 1]])
+
+
+def test_with_aipp_the_input_is_nhwc_bytes(make_onnx, opened):
+    model = opened(make_onnx(), aipp=Aipp(mean=(1, 2, 3)))
+    assert model.inputs == (Value("image", "uint8", ("N", 4, 6, 3)),)
+    scaled, _ = run_batch(model, np.full((2, 4, 6, 3), 7, np.uint8))
+    assert scaled[:, :, 0, 0].tolist() == [[12, 10, 8]] * 2
+
+
+def test_another_suffix_or_backend_is_refused(make_onnx, tmp_path):
+    with pytest.raises(GuideError) as error:
+        open_model(tmp_path / "tiny_bs1.om")
+    assert str(error.value).startswith(f"{tmp_path / 'tiny_bs1.om'}: expected an .onnx file.")
+    assert "runs on the NPU" in str(error.value)
+    with pytest.raises(GuideError) as error:
+        open_model(make_onnx(), "tensorrt")
+    assert str(error.value) == "unknown backend 'tensorrt'; there is onnxruntime."
+
+
+def test_a_model_that_onnx_runtime_cannot_load_is_named_with_the_reason(make_onnx):
+    path = make_onnx()
+    model = onnx.load(path)
+    model.graph.node[1].domain = "org.example"
+    model.graph.node[1].op_type = "Unheard"
+    model.opset_import.append(helper.make_opsetid("org.example", 1))
+    onnx.save(model, path)
+    with pytest.raises(GuideError) as error:
+        open_model(path)
+    assert str(error.value).startswith(f"{path}: ONNX Runtime cannot load this model: ")
+    assert "Unheard" in str(error.value)
+
+
+def test_a_damaged_model_is_named(make_onnx):
+    path = make_onnx()
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(GuideError, match=r"tiny\.onnx: not an? "):
+        open_model(path)
+
+
+def test_without_onnx_runtime_the_command_names_the_package(tmp_path):
+    code = (
+        "import runpy, sys; sys.modules['onnxruntime'] = None; sys.argv = sys.argv[1:];"
+        "runpy.run_module('common.infer', run_name='__main__')"
+    )
+    words = ["infer", "--model", "a.onnx", "--input", str(tmp_path), "--out", str(tmp_path / "out")]
+    (tmp_path / "a.bin").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the package 'onnxruntime' is not installed in ")

@@ -1,0 +1,126 @@
+"""model_toml.py: a valid file is taken as written, and every mistake is named with its key."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.errors import GuideError
+from common.model_toml import read_model
+
+
+def test_a_valid_file_is_taken_as_written(write_model):
+    model = read_model(write_model())
+    assert (model.name, model.opset, model.checkpoint.bytes) == ("tiny", 11, 1000)
+    assert model.checkpoint.urls == ("https://example.org/tiny.pth",)
+    assert [tensor.name for tensor in model.outputs] == ["scaled", "sums"]
+    assert model.inputs[0].shape == ("N", 3, 4, 6)
+    assert model.inputs[0].image_shape == (3, 4, 6)
+    assert (model.outputs[0].tolerance, model.outputs[1].tolerance) == (1e-4, None)
+    assert list(model.atc.options.items()) == [("enable_small_channel", 1), ("insert_op_conf", "aipp.config")]
+    assert model.throughput == {"310": {1: 744.0, 4: 727.2}}
+    assert all(isinstance(size, int) for size in model.throughput["310"])
+
+
+def test_optional_keys_have_defaults_and_options_keep_their_order(write_model):
+    options = '[atc.options]\nenable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
+    atc = read_model(write_model(("name_out_nodes = true\n", ""), (options, ""))).atc
+    assert (atc.name_out_nodes, atc.options) == (False, {})
+    turned = '[atc.options]\nzeta = 1\nalpha = "x"\n'
+    assert list(read_model(write_model((options, turned))).atc.options) == ["zeta", "alpha"]
+
+
+def test_a_model_cannot_be_changed(write_model):
+    model = read_model(write_model())
+    with pytest.raises(ValueError, match="frozen"):
+        model.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        # unknown keys, with the nearest known one
+        (
+            "accepted_drop",
+            "acceptd_drop",
+            "[accuracy] acceptd_drop: unknown key; did you mean 'accepted_drop'?",
+        ),
+        ("title =", "titel =", "titel: unknown key; did you mean 'title'?"),
+        ("tolerance =", "tolerence =", "[outputs.0] tolerence: unknown key; did you mean 'tolerance'?"),
+        ("[throughput]", "[througput]", "througput: unknown key; did you mean 'throughput'?"),
+        ('name = "tiny"', 'qqq = 1\nname = "tiny"', "qqq: unknown key"),
+        # missing keys
+        ("accepted_drop = 0.01", "", "[accuracy] accepted_drop: missing"),
+        ("bytes = 1000", "", "[checkpoint] bytes: missing"),
+        ('name = "sums"\n', "", "[outputs.1] name: missing"),
+        ("opset = 11", "", "opset: missing"),
+        # values of another type: nothing is converted
+        (
+            "bytes = 1000",
+            'bytes = "1000"',
+            "[checkpoint] bytes: input should be a valid integer, found '1000'",
+        ),
+        ("opset = 11", "opset = 11.0", "opset: input should be a valid integer, found 11.0"),
+        (
+            "published = 0.8",
+            'published = "0.8"',
+            "[accuracy] published: input should be a valid number, found '0.8'",
+        ),
+        ('"NONE"', "7", "[accuracy] dataset: input should be a valid string, found 7"),
+        ("= true", "= 1", "[atc] name_out_nodes: input should be a valid boolean, found 1"),
+        (
+            '["https://example.org/tiny.pth"]',
+            '"https://example.org"',
+            "[checkpoint] urls: input should be a valid tuple, found 'https://example.org'",
+        ),
+        (
+            '["https://example.org/tiny.pth"]',
+            "[1]",
+            "[checkpoint.urls] 0: input should be a valid string, found 1",
+        ),
+        ("744", '"fast"', "[throughput.310] 1: input should be a valid number, found 'fast'"),
+        ("enable_small_channel = 1", "enable_small_channel = true", "[atc.options.enable_small_channel]"),
+        ('"N", 3, 4, 6', '"N", 3, 4, 6.5', "[inputs.0.shape.3]"),
+        ("1 = 744", "one = 744", "[throughput.310.one]"),
+    ],
+)
+def test_a_mistake_is_named_with_its_section_key_and_value(write_model, old, new, line):
+    folder = write_model((old, new))
+    with pytest.raises(GuideError) as error:
+        read_model(folder)
+    first, *lines = str(error.value).splitlines()
+    assert first == f"{folder / 'model.toml'}: does not describe a model:"
+    assert lines[0].startswith(f"  {line}") if "did you mean" not in line else f"  {line}" in lines
+
+
+def test_all_mistakes_are_listed_at_once(write_model):
+    folder = write_model(("title =", "titel ="), ("bytes = 1000", 'bytes = "many"'), ("npu = 0.79", ""))
+    with pytest.raises(GuideError) as error:
+        read_model(folder)
+    assert sorted(str(error.value).splitlines()[1:]) == [
+        "  [accuracy] npu: missing",
+        "  [checkpoint] bytes: input should be a valid integer, found 'many'",
+        "  titel: unknown key; did you mean 'title'?",
+        "  title: missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'name = "tiny', "not valid TOML: "),
+        (b"name = 1\nname = 2\n", "not valid TOML: "),
+        (b'name = "\xff"', "not valid TOML: 'utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_what_is_not_toml_is_named(tmp_path, content, message):
+    (tmp_path / "model.toml").write_bytes(content)
+    with pytest.raises(GuideError) as error:
+        read_model(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / 'model.toml'}: {message}")
+
+
+def test_a_missing_file_says_where_to_run_the_command(tmp_path):
+    with pytest.raises(GuideError) as error:
+        read_model(tmp_path)
+    expected = f"{tmp_path / 'model.toml'}: no such file. Run this command inside a model directory."
+    assert str(error.value) == expected
