@@ -6,6 +6,7 @@ that model's requirements, pinned by constraints.txt, and the `common` wheel.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def make_inputs(session: nox.Session, model: str, out: Path) -> list[str]:
         str(wheel(session)),
         external=True,
     )
-    python = next(environment.glob("*/python*"))
+    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     session.run(str(python), str(ROOT / model / "evaluate.py"), f"--out={out}", external=True)
     return [f"--model={next(out.glob('*.onnx'))}", f"--data={out / 'sample'}"]
 

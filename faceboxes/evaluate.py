@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="F",
         help="An ONNX file to measure instead of a new export; without --data it is compared with --checkpoint.",
     )
-    add("--data", type=Path, metavar="DIR", help=f"The FDDB data set (default: sample pictures); {fddb.TREE}")
+    add("--data", type=Path, metavar="DIR", help=f"{fddb.DATA_HELP} (default: sample pictures).")
     add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
     add(
         "--limit",

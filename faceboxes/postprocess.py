@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The results of the inference: <name>_<k>.bin or .txt, k counted from 0 or from 1.",
     )
     source.add_argument("--detections", type=Path, metavar="F", help="An FDDB_dets.txt to score again.")
-    add("--data", type=Path, required=True, metavar="DIR", help=f"The FDDB data set; {fddb.TREE}")
+    add("--data", type=Path, required=True, metavar="DIR", help=f"{fddb.DATA_HELP}.")
     add(
         "--prep",
         "--prep_info",

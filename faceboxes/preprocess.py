@@ -87,6 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     preprocess(pictures, options.out, options.workers)
     print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes")
     print(f"{options.out / 'FDDB.txt'}: their resize factors")
+    others = sorted(path.stem for path in options.out.glob("[!.]*.bin") if path.stem not in pictures)
+    if others:
+        print(f"note: {len(others)} more .bin files there belong to other pictures: {cli.shorten(others)}")
     return 0
 
 

@@ -22,6 +22,7 @@ from common.files import write_text
 
 Array = NDArray[Any]
 FOLDS = 10
+DATA_HELP = "The FDDB data set: annotations in FDDB-folds/ or ground_truth/, pictures in originalPics/, in images/ or directly"
 TREE = """expected:
   DIR/FDDB-folds/FDDB-fold-01-ellipseList.txt to FDDB-fold-10-ellipseList.txt   (or in DIR/ground_truth/)
   DIR/originalPics/2002/08/11/big/img_591.jpg and so on                         (or in DIR/images/, or in DIR)"""
