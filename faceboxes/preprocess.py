@@ -69,9 +69,7 @@ def _is_newer(target: Path, source: Path) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
-    add(
-        "--data", "--dataset", type=Path, required=True, metavar="DIR", help=f"The FDDB data set; {fddb.TREE}"
-    )
+    add("--data", "--dataset", type=Path, required=True, metavar="DIR", help=f"{fddb.DATA_HELP}.")
     add(
         "--out",
         "--save-folder",
