@@ -10,19 +10,19 @@ torch = pytest.importorskip("torch", reason="the embedded default compares with 
 import evaluate  # noqa: E402
 from common import download  # noqa: E402
 from common.errors import GuideError  # noqa: E402
+from common.images import read_image  # noqa: E402
 from faceboxes_fddb import agreement, fddb, sample  # noqa: E402
 from tests.conftest import read_json, write_data  # noqa: E402
 
 
-def test_published_weights_agree_with_torch_and_find_every_sample_face(published, tmp_path, run):
-    done = run("evaluate.py", "--checkpoint", published, "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_published_weights_agree_with_torch_and_find_every_sample_face(published, tmp_path, capsys):
+    assert evaluate.main(["--checkpoint", str(published), "--out", str(tmp_path)]) == 0
     report = read_json(tmp_path / "metrics.json")
     assert report["metrics"]["agreement with torch"] == 1.0
     assert report["metrics"]["AP"] == 1.0
     assert report["dataset"] == sample.WHAT
     assert report["verdict"] == "not comparable"
-    assert "not comparable with the published figure: ten sample pictures" in done.stdout
+    assert "not comparable with the published figure: ten sample pictures" in capsys.readouterr().out
 
 
 def test_reference_pictures_give_the_reference_detections(published, cases, library_pictures, tmp_path):
@@ -71,7 +71,7 @@ def test_sample_pictures_have_their_faces_inside(tmp_path):
     assert len(pictures) == 10
     for fold in folds:
         (picture,) = fold
-        height, width = evaluate.find_faces.__globals__["read_image"](pictures[picture.stem]).shape[:2]
+        height, width = read_image(pictures[picture.stem]).shape[:2]
         major, _, _, x, y = picture.faces[0]
         assert major < min(x, y) + major / 2
         assert x + major / 2 < width

@@ -20,13 +20,12 @@ def pictures(tmp_path):
     return [str(tmp_path / "astronaut.png"), str(tmp_path / "hopper.png")]
 
 
-def test_the_face_in_each_portrait_is_found_and_drawn(published, pictures, tmp_path, run):
+def test_the_face_in_each_portrait_is_found_and_drawn(published, pictures, tmp_path):
     import pth2onnx
 
     onnx = tmp_path / "faceboxes-b0.onnx"
     assert pth2onnx.main(["--checkpoint", str(published), "--out", str(onnx)]) == 0
-    done = run("predict.py", *pictures, "--model", onnx, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    assert predict.main([*pictures, "--model", str(onnx), "--out", str(tmp_path / "out")]) == 0
     for name, box in (("astronaut", [180, 59, 268, 175]), ("hopper", [170, 114, 355, 337])):
         result = read_json(tmp_path / "out" / f"{name}_faces.json")
         (face,) = result["faces"]

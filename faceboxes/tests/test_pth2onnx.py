@@ -100,13 +100,11 @@ def test_outputs_that_are_nan_are_not_kept(tmp_path, monkeypatch, capsys):
     assert "differs from torch by nan" in capsys.readouterr().err
 
 
-def test_a_bad_checkpoint_is_told_in_one_message(tmp_path, run):
+def test_a_bad_checkpoint_is_told_in_one_message(tmp_path, capsys):
     path = tmp_path / "broken.pth"
     path.write_bytes(b"not a checkpoint")
-    done = run("pth2onnx.py", "--checkpoint", path, "--out", tmp_path / "x.onnx")
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {path}: ")
-    assert "Traceback" not in done.stderr
+    assert pth2onnx.main(["--checkpoint", str(path), "--out", str(tmp_path / "x.onnx")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: ")
     assert not (tmp_path / "x.onnx").exists()
 
 
