@@ -62,7 +62,7 @@ def _is_newer(target: Path, source: Path) -> bool:
         found = target.stat()
     except FileNotFoundError:
         return False
-    return found.st_size == BYTES and found.st_mtime_ns >= source.stat().st_mtime_ns
+    return found.st_size == BYTES and found.st_mtime_ns >= source.stat().st_ctime_ns
 
 
 @cli.command

@@ -104,13 +104,13 @@ def test_a_damaged_model_is_named(make_onnx):
         open_model(path)
 
 
-def test_without_onnx_runtime_the_command_names_the_package(tmp_path):
+def test_without_onnx_runtime_the_command_names_the_package(tmp_path, make_onnx, make_inputs):
+    make_inputs(1)
     code = (
-        "import runpy, sys; sys.modules['onnxruntime'] = None; sys.argv = sys.argv[1:];"
+        "import runpy, sys; sys.modules['onnxruntime'] = None;"
         "runpy.run_module('common.infer', run_name='__main__')"
     )
-    words = ["infer", "--model", "a.onnx", "--input", str(tmp_path), "--out", str(tmp_path / "out")]
-    (tmp_path / "a.bin").touch()
+    words = ["--model", str(make_onnx()), "--input", "prep", "--out", "out"]
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -19,12 +19,12 @@ ARRAY = np.arange(10, dtype=np.float32)
 WRITERS = {
     "array": lambda path: files.write_array(path, ARRAY),
     "text": lambda path: files.write_text(path, "naïve\n"),
-    "json": lambda path: files.write_json(path, {"mean": [1, None]}),
+    "json": lambda path: files.write_json(path, {"naïve": [1, None]}),
 }
 CONTENT = {
     "array": ARRAY.tobytes(),
     "text": "naïve\n".encode(),
-    "json": b'{\n  "mean": [\n    1,\n    null\n  ]\n}\n',
+    "json": '{\n  "naïve": [\n    1,\n    null\n  ]\n}\n'.encode(),
 }
 
 

@@ -60,13 +60,16 @@ def refusal(path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_strict_prefix_is_refused_and_the_whole_file_is_read_as_opencv_does(tmp_path, kind):
     data = encode(kind)
-    path = tmp_path / f"picture{KINDS[kind][0]}"
+    pixels = max(data.rfind(b"\xff\xda"), data.rfind(b"IDAT")) + 4
     for size in range(len(data)):
+        path = tmp_path / f"{size}{KINDS[kind][0]}"
         path.write_bytes(data[:size])
         message = refusal(path)
         assert message is not None, f"{size} of {len(data)} bytes were read"
         assert message.startswith(f"{path}: ")
         assert f"{size} bytes" in message
+        assert "its end marker is missing" in message or size < pixels
+    path = tmp_path / f"whole{KINDS[kind][0]}"
     path.write_bytes(data)
     np.testing.assert_array_equal(read_image(path), decode(data))
 
@@ -97,9 +100,11 @@ def test_the_exif_rotation_is_applied_as_imread_does(tmp_path, orientation):
     np.testing.assert_array_equal(image, cv2.imread(str(path)))
 
 
-def test_bytes_after_the_end_marker_do_no_harm(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(encode("jpeg") + b"\0" * 64)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), decode(encode("jpeg")))
+@pytest.mark.parametrize("fill", [b"", b"\xff", b"\xff\xff"])
+def test_bytes_after_the_end_marker_and_fill_bytes_before_a_marker_do_no_harm(tmp_path, fill):
+    data = encode("jpeg")
+    (tmp_path / "a.jpg").write_bytes(data[:2] + fill + data[2:] + b"\0" * 64)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), decode(data))
 
 
 @pytest.mark.parametrize(("shape", "suffix"), [((9, 13), ".png"), ((9, 13, 4), ".png"), ((9, 13, 3), ".bmp")])

@@ -44,10 +44,10 @@ def test_an_output_that_no_node_makes_has_no_producer(make_onnx):
     assert set(describe(model).producers) == {"scaled", "sums"}
 
 
-def test_every_strict_prefix_of_a_file_is_refused_by_name(make_onnx):
-    path = make_onnx()
-    data = path.read_bytes()
+def test_every_strict_prefix_of_a_file_is_refused_by_name(tmp_path, make_onnx):
+    data = make_onnx().read_bytes()
     for size in range(len(data)):
+        path = tmp_path / f"{size}.onnx"
         path.write_bytes(data[:size])
         with pytest.raises(GuideError) as error:
             load(path)

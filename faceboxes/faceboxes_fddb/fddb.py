@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from common.cli import shorten
 from common.errors import GuideError
-from common.files import write_text
+from common.files import read_text, write_text
 
 Array = NDArray[Any]
 FOLDS = 10
@@ -77,11 +77,9 @@ def _read_list(path: Path) -> Fold:
 def _read_blocks(path: Path) -> list[tuple[str, list[str]]]:
     """Split a list into (name, lines) blocks by the count line after each name; blank lines may only end it."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except FileNotFoundError:
         raise GuideError(f"{path}: no such file.") from None
-    except UnicodeDecodeError:
-        raise GuideError(f"{path}: not a text file.") from None
     while lines and not lines[-1].strip():
         lines.pop()
     blocks = []
@@ -167,7 +165,7 @@ def prep_line(stem: str, factor: float) -> str:
 def read_prep(path: Path) -> dict[str, float]:
     """Read the FDDB.txt that preprocess.py writes: resize factors, with three decimals, by stem."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError:
         raise GuideError(f"{path}: no such file; make it with preprocess.py.") from None
     factors = {}

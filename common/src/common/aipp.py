@@ -9,16 +9,20 @@ the network was trained on.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from common.errors import GuideError
+from common.errors import GuideError, about
+from common.files import read_text
 from common.model_toml import ModelToml
 
+Value = TypeVar("Value")
 # Steps that this reader does not implement: accepted only where they do nothing.
 _NEUTRAL = {
     "csc_switch": "false",
@@ -44,7 +48,7 @@ class Aipp:
 def read_aipp(path: Path) -> Aipp:
     """Read an AIPP file; a key given twice, an unknown key and a step not implemented here are errors."""
     try:
-        text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+        text = re.sub(r"#.*", "", read_text(path))
     except FileNotFoundError:
         raise GuideError(f"{path}: no such AIPP file.") from None
     block = re.fullmatch(r"\s*aipp_op\s*:?\s*\{(.*)\}\s*", text, re.DOTALL)
@@ -72,16 +76,16 @@ def _build(path: Path, values: dict[str, str]) -> Aipp:
     for key, expected in (("aipp_mode", "static"), ("input_format", "RGB888_U8")):
         if values.pop(key, None) != expected:
             raise GuideError(f"{path}: expected `{key} : {expected}`; nothing else is supported here.")
-    try:
+    with about(path):
         aipp = Aipp(
-            mean=_channels(values, "mean_chn", "0"),
-            min=_channels(values, "min_chn", "0"),
-            var_reci=_channels(values, "var_reci_chn", "1"),
-            swap_rb=_switch(values.pop("rbuv_swap_switch", "false")),
+            mean=_channels(values, "mean_chn", 0),
+            min=_channels(values, "min_chn", 0),
+            var_reci=_channels(values, "var_reci_chn", 1),
+            swap_rb=_take(
+                values, "rbuv_swap_switch", {"false": False, "true": True}.__getitem__, default=False
+            ),
             size=_size(values),
         )
-    except ValueError as error:
-        raise GuideError(f"{path}: {error}.") from None
     for key, value in values.items():
         if value != _NEUTRAL.get(key):
             only = f"; only `{_NEUTRAL[key]}` is" if key in _NEUTRAL else ""
@@ -89,19 +93,22 @@ def _build(path: Path, values: dict[str, str]) -> Aipp:
     return aipp
 
 
-def _channels(values: dict[str, str], group: str, default: str) -> tuple[float, float, float]:
-    first, second, third = (float(values.pop(f"{group}_{c}", default)) for c in range(3))
+def _take(values: dict[str, str], key: str, convert: Callable[[str], Value], default: Value) -> Value:
+    """Remove a key and return its value, converted."""
+    text = values.pop(key, None)
+    try:
+        return default if text is None else convert(text)
+    except (KeyError, ValueError):
+        raise GuideError(f"{key} cannot have the value {text!r}.") from None
+
+
+def _channels(values: dict[str, str], group: str, default: float) -> tuple[float, float, float]:
+    first, second, third = (_take(values, f"{group}_{c}", float, default) for c in range(3))
     return first, second, third
 
 
-def _switch(value: str) -> bool:
-    if value not in ("true", "false"):
-        raise ValueError(f"a switch is true or false, not {value!r}")
-    return value == "true"
-
-
 def _size(values: dict[str, str]) -> tuple[int, int] | None:
-    width, height = (int(values.pop(f"src_image_size_{side}", "0")) for side in "wh")
+    width, height = (_take(values, f"src_image_size_{side}", int, 0) for side in "wh")
     return (width, height) if width or height else None
 
 

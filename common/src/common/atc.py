@@ -24,6 +24,8 @@ _REMEDY = (
 _MIX_MODES = ("allow_mix_precision", "allow_mix_precision_fp16", "allow_mix_precision_bf16")
 # Option to the values ATC accepts, or None for free text.
 _OPTIONS: dict[str, tuple[str, ...] | None] = {
+    "input_format": ("NCHW", "ND", "NCDHW"),
+    "log": ("debug", "info", "warning", "error", "null"),
     "enable_small_channel": ("0", "1"),
     "insert_op_conf": None,
     "precision_mode": (
@@ -79,7 +81,7 @@ def atc_command(
         "atc",
         "--framework=5",
         f"--model={onnx}",
-        f"--output={atc.output.format(batch_size=batch_size)}",
+        f"--output={atc.output.replace('{batch_size}', str(batch_size))}",
         f"--input_format={atc.input_format}",
         f"--input_shape={';'.join(shapes)}",
         f"--log={atc.log}",
@@ -131,7 +133,8 @@ def _check_outputs(model: ModelToml, graph: Graph) -> list[str]:
 
 def _check_options(model: ModelToml, folder: Path) -> list[str]:
     problems = []
-    options = {option: str(value) for option, value in model.atc.options.items()}
+    named = {"input_format": model.atc.input_format, "log": model.atc.log}
+    options = named | {option: str(value) for option, value in model.atc.options.items()}
     for option, value in options.items():
         if option not in _OPTIONS:
             near = difflib.get_close_matches(option, _OPTIONS, n=1)
@@ -142,6 +145,8 @@ def _check_options(model: ModelToml, folder: Path) -> list[str]:
             problems.append(f"--{option}: expected one of {', '.join(allowed)}, found {value!r}")
         elif option in _FILES and not (folder / value).is_file():
             problems.append(f"--{option}: no such file: {folder / value}")
+    if "{" in model.atc.output.replace("{batch_size}", ""):
+        problems.append(f"output: expected no placeholder but {{batch_size}}, found {model.atc.output!r}")
     if "modify_mixlist" in options and options.get("precision_mode") not in _MIX_MODES:
         problems.append(f"--modify_mixlist: needs --precision_mode to be one of {', '.join(_MIX_MODES)}")
     if "insert_op_conf" in options and (folder / options["insert_op_conf"]).is_file():
@@ -152,10 +157,13 @@ def _check_options(model: ModelToml, folder: Path) -> list[str]:
 def _check_aipp(model: ModelToml, path: Path) -> list[str]:
     """AIPP here neither crops nor pads, so the picture it takes must have the input's own size."""
     aipp = read_aipp(path)
-    channels, height, width = model.inputs[0].shape[1:]
+    image = model.inputs[0]
+    if len(image.shape) != 4:
+        return [f"{path}: AIPP needs an input of 4 dimensions, {image.name!r} has {len(image.shape)}"]
+    channels, height, width = image.shape[1:]
     problems = []
     if channels != 3:
-        problems.append(f"{path}: RGB888_U8 has 3 channels, input {model.inputs[0].name!r} has {channels}")
+        problems.append(f"{path}: RGB888_U8 has 3 channels, input {image.name!r} has {channels}")
     if aipp.size not in (None, (width, height)):
         problems.append(
             f"{path}: src_image_size is {aipp.size}, the input's width and height are {(width, height)}"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from common import onnx_graph
@@ -46,6 +45,8 @@ class OnnxRuntime:
     precision = "float32"
 
     def __init__(self, path: Path, aipp: Aipp | None = None) -> None:
+        import onnxruntime  # noqa: PLC0415  a deployment that runs models otherwise does not have it
+
         model = onnx_graph.load(path)
         if aipp:
             model = fold(model, aipp)

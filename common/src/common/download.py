@@ -30,8 +30,7 @@ def fetch(checkpoint: Checkpoint, folder: Path) -> Path:
     failures = []
     for url in checkpoint.urls:
         try:
-            _download(url, part, checkpoint.bytes)
-            _verify(part, checkpoint)
+            _obtain(url, part, checkpoint)
         except (OSError, http.client.HTTPException, GuideError) as error:  # URLError is an OSError
             failures.append(f"  {url}: {error}")
             continue
@@ -43,6 +42,16 @@ def fetch(checkpoint: Checkpoint, folder: Path) -> Path:
         + f"\nGet the file ({checkpoint.bytes} bytes, sha256 {checkpoint.sha256}) on another machine and put it at "
         f"{target.resolve()}, or name it with --checkpoint."
     )
+
+
+def _obtain(url: str, part: Path, checkpoint: Checkpoint) -> None:
+    """Download `part`, going on from what is there; if that was not the same file, all of it."""
+    fresh = not part.exists()
+    _download(url, part, checkpoint.bytes)
+    if not fresh and part.stat().st_size == checkpoint.bytes and sha256(part) != checkpoint.sha256:
+        part.unlink()
+        _download(url, part, checkpoint.bytes)
+    _verify(part, checkpoint)
 
 
 def _download(url: str, part: Path, size: int) -> None:

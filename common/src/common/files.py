@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.errors import GuideError
+
 
 @contextlib.contextmanager
 def staged(path: Path) -> Iterator[Path]:
@@ -25,8 +27,20 @@ def staged(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text; a file that is none is an error."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise GuideError(f"{path}: not a text file in UTF-8.") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -155,10 +155,11 @@ def write_summary(path: Path, count: int, batch_size: int, seconds: dict[str, fl
 def unfinished(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:
     """Return the inputs whose results are not complete, and record what this run is.
 
-    A result counts if it was written after its input and by a run of the same model and options, which
-    `OUT/infer.json` identifies; results of any other run are computed again and replaced.
+    A result counts if it was written after its input came to its place, by a run of the same model and options
+    on the same directories, which `OUT/infer.json` identifies; all others are computed again and replaced.
     """
     record = out / "infer.json"
+    run = {**run, "folders": sorted({str(path.parent.resolve()) for path in paths})}
     try:
         same = json.loads(record.read_text(encoding="utf-8")) == run
     except (OSError, ValueError):
@@ -168,7 +169,7 @@ def unfinished(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: i
     begun = record.stat().st_mtime_ns
 
     def complete(path: Path) -> bool:
-        newest = max(begun, path.stat().st_mtime_ns)
+        newest = max(begun, path.stat().st_ctime_ns)
         targets = result_paths(out / DEVICE_FOLDER, path.stem, outputs, run["format"])
         return all(target.is_file() and target.stat().st_mtime_ns >= newest for target in targets)
 

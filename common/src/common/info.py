@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import cli
 from common.errors import GuideError
-from common.files import write_text
+from common.files import read_text, write_text
 from common.images import SUFFIXES, read_image
 
 
@@ -38,7 +38,7 @@ def write_info(out: Path, files: Sequence[tuple[Path, int, int]]) -> None:
 def read_info(path: Path) -> list[Path]:
     """Return the paths listed in an .info file, in its order, as they are written there."""
     paths = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         parts = line.split()
         if len(parts) != 4:
             raise GuideError(f"{path}:{number}: expected `index path width height`, found {line!r}.")

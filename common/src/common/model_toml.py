@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import GuideError
+from common.files import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -100,10 +101,10 @@ def read_model(folder: Path) -> ModelToml:
     """Read and validate `model.toml` in `folder`; every mistake in it is named with its key."""
     path = folder / "model.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise GuideError(f"{path}: no such file. Run this command inside a model directory.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise GuideError(f"{path}: not valid TOML: {error}") from None
     try:
         return ModelToml.model_validate(table)

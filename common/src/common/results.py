@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from common.cli import shorten
 from common.errors import GuideError
+from common.files import read_text
 
-_RESULT = re.compile(r"(?P<stem>.+)_(?P<k>\d+)\.(?P<suffix>bin|txt)", re.DOTALL)
+_RESULT = re.compile(r"(?P<stem>.+)_(?P<k>0|[1-9]\d*)\.(?P<suffix>bin|txt)", re.DOTALL)
 _SUMMARY = re.compile(r"perf_vision_batchsize_.*|.*sum?mary\.json")
 
 
@@ -119,5 +120,5 @@ def backend_of(folder: Path) -> str | None:
     """Return what produced a result directory, where `common.infer` noted it beside it, else None."""
     for record in (folder / "infer.json", folder.parent / "infer.json"):
         if record.is_file():
-            return str(json.loads(record.read_text(encoding="utf-8"))["backend"])
+            return str(json.loads(read_text(record))["backend"])
     return None

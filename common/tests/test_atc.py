@@ -1,0 +1,328 @@
+"""atc.py: the guide's command, checked against the ONNX file, and run with an `atc` that checks it again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import onnx
+import pytest
+
+from common.atc import atc_command, main
+from common.errors import GuideError
+from common.model_toml import read_model
+from common.onnx_graph import describe, load
+from common.process import quote
+
+GOLDEN = (
+    "atc --framework=5 --model=tiny.onnx --output=tiny_bs16 --input_format=NCHW "
+    '--input_shape="image:16,3,4,6" --log=debug --soc_version=Ascend310P3 --out_nodes="Add_9:0;Sum_7:0" '
+    "--enable_small_channel=1 --insert_op_conf=aipp.config"
+)
+# Checks its arguments as ATC's documentation has them, and then does what ATC's texts say, or what MODE says.
+ATC = r"""
+import json, os, pathlib, re, sys
+
+known = {
+    "framework": "5", "model": r".+\.onnx", "output": r"(?!.*\.om$).*[^/]", "input_format": "NCHW|ND|NCDHW",
+    "input_shape": r"[\w.]+:\d+(,\d+)*(;[\w.]+:\d+(,\d+)*)*", "log": "debug|info|warning|error|null",
+    "soc_version": r"Ascend\d\w*", "out_nodes": r"[^:;]+:\d+(;[^:;]+:\d+)*", "enable_small_channel": "[01]",
+    "insert_op_conf": ".+", "precision_mode": r"\w+", "modify_mixlist": ".+",
+}
+print("ATC start working now, please wait for a moment.", flush=True)
+given = {}
+for word in sys.argv[1:]:
+    match = re.fullmatch(r"--(\w+)=(.*)", word)
+    if not match or match[1] in given or not re.fullmatch(known.get(match[1], "(?!)"), match[2]):
+        sys.exit(2)
+    given[match[1]] = match[2]
+if not {"framework", "model", "output", "soc_version"} <= set(given):
+    sys.exit(2)
+if not all(os.path.isfile(given[name]) for name in ("model", "insert_op_conf") if name in given):
+    sys.exit(2)
+om = pathlib.Path(given["output"] + ".om")
+if MODE == "fail":
+    print("E19010: No parser is registered for Op [Mul]", file=sys.stderr, flush=True)
+    print("ATC run failed, Please check the detail log, Try 'atc --help' for more information")
+    sys.exit(1)
+if MODE != "silent":
+    om.write_bytes(b"OM" + MODE.encode())
+print("ATC run success, welcome to the next use.")
+sys.exit(1 if MODE == "late" else 0)
+"""
+
+
+@pytest.fixture
+def folder(make_onnx, write_model, monkeypatch):
+    """A model directory, which one stands in."""
+    make_onnx()
+    monkeypatch.chdir(write_model())
+    return write_model()
+
+
+@pytest.fixture
+def fake_atc(program):
+    return lambda mode="ok": program("atc", f"MODE = {mode!r}\n{ATC}")
+
+
+def table(*names):
+    rows = [
+        f"| {i} {name} | OK | 15.8 42 |\n| 0 {i} | 0000:8{i}:00.0 | 0 |\n" for i, name in enumerate(names)
+    ]
+    return "".join(rows)
+
+
+def refusal(folder, batch_size=1, soc_version="Ascend310P3"):
+    with pytest.raises(GuideError) as error:
+        atc_command(read_model(folder), folder / "tiny.onnx", batch_size, soc_version, folder)
+    return str(error.value)
+
+
+@pytest.mark.usefixtures("folder", "nothing_on_path")
+def test_a_dry_run_prints_the_guides_command_and_needs_no_tool(capsys):
+    assert main(["--batch-size", "16", "--soc-version", "Ascend310P3", "--dry-run"]) == 0
+    assert capsys.readouterr() == (f"{GOLDEN}\n", "")
+
+
+def test_the_printed_command_is_one_that_atc_takes_in_a_shell(folder, fake_atc, capsys):
+    fake_atc()
+    main(["--batch-size", "16", "--soc-version", "Ascend310P3", "--dry-run"])
+    subprocess.run(["/bin/sh", "-c", capsys.readouterr().out], check=True)
+    assert (folder / "tiny_bs16.om").read_bytes() == b"OMok"
+
+
+def test_the_command_without_aipp_and_out_nodes_is_as_short_as_the_guides(make_onnx, write_model):
+    options = '[atc.options]\nenable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
+    folder = write_model(("name_out_nodes = true\n", ""), (options, ""), ('"debug"', '"error"'))
+    command = atc_command(read_model(folder), make_onnx(), 1, "Ascend310", folder)
+    assert quote(command) == (
+        f"atc --framework=5 --model={folder / 'tiny.onnx'} --output=tiny_bs1 --input_format=NCHW "
+        '--input_shape="image:1,3,4,6" --log=error --soc_version=Ascend310'
+    )
+
+
+def test_a_mixlist_is_passed_on_with_a_mixed_precision(make_onnx, write_model):
+    new = 'precision_mode = "allow_mix_precision"\nmodify_mixlist = "ops.json"\n'
+    folder = write_model(("enable_small_channel = 1\n", new))
+    (folder / "ops.json").write_text('{"black-list": {"to-add": ["ReduceMeanD"]}}')
+    command = atc_command(read_model(folder), make_onnx(), 1, "Ascend310", folder)
+    assert command[-3:-1] == ["--precision_mode=allow_mix_precision", "--modify_mixlist=ops.json"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_chip_is_asked_for_where_none_is_named(npu_smi, capsys):
+    npu_smi(table("310", "310"))
+    assert main(["--dry-run"]) == 0
+    assert " --soc_version=Ascend310 " in capsys.readouterr().out
+    npu_smi(table("310", "310P3"))
+    assert main(["--dry-run"]) == 1
+    assert "several kinds of chip: Ascend310, Ascend310P3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('name = "image"', 'name = "x.1"', "inputs: model.toml says ['x.1'], the file has ['image']"),
+        ("3, 4, 6]", "3, 8, 6]", "input 'image': asked for (1, 3, 8, 6), the file has ('N', 3, 4, 6)"),
+        ('"float32"', '"float16"', "input 'image': expected float16, the file has float32"),
+        (
+            'name = "sums"',
+            'name = "loc"',
+            "outputs: model.toml says ['scaled', 'loc'], the file has ['scaled', 'sums']",
+        ),
+        ("opset = 11", "opset = 10", "opset: expected at most 10, the file has 11"),
+        (
+            "enable_small_channel = 1",
+            "enable_small_channel = 2",
+            "--enable_small_channel: expected one of 0, 1, found '2'",
+        ),
+        (
+            "enable_small_channel",
+            "enable_smal_channel",
+            "--enable_smal_channel: not a known option; did you mean --enable_small_channel?",
+        ),
+        ("enable_small_channel", "qq", "--qq: not a known option"),
+        ('"aipp.config"', '"lost.config"', "--insert_op_conf: no such file: "),
+        ('"aipp.config"', '"."', "--insert_op_conf: no such file: "),
+        (
+            "enable_small_channel = 1",
+            'precision_mode = "mixed"',
+            "--precision_mode: expected one of force_fp16, force_fp32,",
+        ),
+        (
+            "enable_small_channel = 1",
+            'modify_mixlist = "model.toml"\nprecision_mode = "force_fp16"',
+            "--modify_mixlist: needs --precision_mode to be one of allow_mix_precision, ",
+        ),
+        (
+            "enable_small_channel = 1",
+            'modify_mixlist = "model.toml"',
+            "--modify_mixlist: needs --precision_mode",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_found_before_atc_runs(make_onnx, write_model, old, new, problem):
+    make_onnx()
+    folder = write_model((old, new))
+    first, *problems = refusal(folder).splitlines()
+    assert first == f"{folder / 'tiny.onnx'}: ATC would not convert this as model.toml says:"
+    assert [line for line in problems if line.startswith(f"  {problem}")]
+
+
+def test_all_that_does_not_fit_is_listed_at_once(make_onnx, write_model):
+    make_onnx()
+    folder = write_model(("opset = 11", "opset = 9"), ("enable_small_channel = 1", "zeta = 1"))
+    assert refusal(folder, soc_version="310P3").splitlines()[1:] == [
+        "  opset: expected at most 9, the file has 11",
+        "  --zeta: not a known option",
+        "  --soc-version: expected Ascend and the chip's name, as in Ascend310P3, found '310P3'",
+    ]
+
+
+def test_a_file_of_a_fixed_batch_is_converted_for_that_batch_only(make_onnx, folder):
+    make_onnx(batch=4)
+    command = atc_command(read_model(folder), folder / "tiny.onnx", 4, "Ascend310", folder)
+    assert "--input_shape=image:4,3,4,6" in command
+    message = (
+        "input 'image': asked for (16, 3, 4, 6), the file has (4, 3, 4, 6); export it for this batch size"
+    )
+    assert message in refusal(folder, batch_size=16)
+
+
+def test_outputs_without_a_named_node_are_refused(folder):
+    model = load(folder / "tiny.onnx")
+    model.graph.node[2].name = ""
+    onnx.save(model, folder / "tiny.onnx")
+    assert describe(model).producers["scaled"] == ":0"
+    assert "outputs ['scaled'] come from nodes without a name; export the model again" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "src_image_size_w : 6 src_image_size_h : 5",
+            "src_image_size is (6, 5), the input's width and height are (6, 4)",
+        ),
+        ("crop : true", "aipp.config: `crop : true` is not supported here"),
+    ],
+)
+def test_an_aipp_file_that_does_not_fit_is_refused_by_name(folder, text, message):
+    path = folder / "aipp.config"
+    path.write_text(f"aipp_op {{ aipp_mode : static input_format : RGB888_U8 {text} }}")
+    assert message in refusal(folder)
+    assert str(path) in refusal(folder)
+    path.write_text(
+        "aipp_op { aipp_mode : static input_format : RGB888_U8 src_image_size_w : 6 src_image_size_h : 4 }"
+    )
+    assert atc_command(read_model(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder)
+
+
+@pytest.mark.parametrize("aipp", ['insert_op_conf = "aipp.config"\n', "enable_small_channel = 1\n"])
+def test_an_input_of_another_rank_is_refused_with_and_without_aipp(make_onnx, write_model, aipp):
+    make_onnx()
+    both = 'enable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
+    folder = write_model(('["N", 3, 4, 6]', '["N", 128]'), (both, aipp))
+    assert "input 'image': expected 2 dimensions, the file has 4" in refusal(folder)
+
+
+def test_a_wrong_placeholder_in_the_output_is_named(make_onnx, write_model):
+    make_onnx()
+    assert "{bs}" in refusal(write_model(("{batch_size}", "{bs}")))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('log = "debug"', 'log = "verbose"'), ('input_format = "NCHW"', 'input_format = "NHWC"')]
+)
+def test_values_that_atc_does_not_take_for_an_onnx_file_are_refused(make_onnx, write_model, old, new):
+    make_onnx()
+    assert new.split('"')[1] in refusal(write_model((old, new)))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_conversion_shows_the_command_and_what_atc_says(folder, fake_atc, capfd, old):
+    fake_atc()
+    if old:
+        (folder / "tiny_bs16.om").write_bytes(b"OMok")
+    words = ["--batch-size", "16", "--soc-version", "Ascend310P3"]
+    if old:
+        assert main(words) == 0
+    else:
+        subprocess.run([sys.executable, "-m", "common.atc", *words], check=True)
+    assert (folder / "tiny_bs16.om").read_bytes() == b"OMok"
+    assert capfd.readouterr().out == (
+        f"> {GOLDEN}\n"
+        "ATC start working now, please wait for a moment.\n"
+        "ATC run success, welcome to the next use.\n"
+        "tiny_bs16.om: ready for the NPU, batch size 16\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        ("fail", "atc failed with exit code 1; its last words were:\n  ATC start working now"),
+        ("fail", "\n  E19010: No parser is registered for Op [Mul]\n  ATC run failed, Please check"),
+        ("late", "atc failed with exit code 1; its last words were:\n"),
+        ("silent", "atc ended with exit code 0 but wrote no new tiny_bs1.om; its last words were:\n"),
+    ],
+)
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.usefixtures("folder")
+def test_success_is_exit_code_0_and_a_new_file_whatever_atc_prints(
+    folder, fake_atc, mode, message, old, capsys
+):
+    fake_atc(mode)
+    if old:
+        (folder / "tiny_bs1.om").write_bytes(b"old")
+    assert main(["--soc-version", "Ascend310P3"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: atc ")
+    assert message in printed.err
+    assert "ready for the NPU" not in printed.out
+    if mode != "late":
+        assert (folder / "tiny_bs1.om").exists() == old
+
+
+def test_the_result_goes_into_a_new_folder_and_another_model_can_be_named(
+    tmp_path, make_onnx, write_model, fake_atc, monkeypatch
+):
+    fake_atc()
+    make_onnx("other file.onnx")
+    monkeypatch.chdir(write_model(('"tiny_bs{batch_size}"', '"om/b{batch_size}"')))
+    assert main(["--model", "other file.onnx", "--soc-version", "Ascend310"]) == 0
+    assert (tmp_path / "om" / "b1.om").read_bytes() == b"OMok"
+
+
+@pytest.mark.usefixtures("folder", "nothing_on_path")
+def test_without_atc_the_message_says_how_to_get_it(capsys):
+    assert main(["--soc-version", "Ascend310P3"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(
+        "error: the program `atc` is not on PATH. Install CANN and run `source /usr/local/"
+    )
+    assert "--dry-run needs neither." in message
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "lost.onnx"], "error: lost.onnx: no such ONNX file. Make it with pth2onnx.py."),
+        (
+            ["--model", "aipp.config"],
+            "error: aipp.config: not an ONNX file, or a truncated one; export it again.",
+        ),
+        (["--model", "."], "error: .: Is a directory"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_what_is_no_onnx_file_is_named(words, message, capsys):
+    assert main([*words, "--soc-version", "Ascend310P3", "--dry-run"]) == 1
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_outside_a_model_directory_the_message_says_where_to_go(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--dry-run"]) == 1
+    expected = "error: model.toml: no such file. Run this command inside a model directory.\n"
+    assert capsys.readouterr().err == expected

@@ -1,0 +1,323 @@
+"""infer.py: results like the benchmark tool's, complete or absent, and a run that goes on where it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import onnx
+import pytest
+
+from common.infer import main, write_summary
+
+SUMMARY = """\
+-----------------Performance Summary------------------
+[e2e] throughputRate: 10, latency: 1000
+[data read] throughputRate: 100, moduleLatency: 10
+[preprocess] throughputRate: 40, moduleLatency: 25
+[infer] throughputRate: 20, Interface throughputRate: 40, moduleLatency: 50
+[post] throughputRate: 6, moduleLatency: 166.667
+-----------------------------------------------------------
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch, make_onnx):
+    """The words of a plain run in tmp_path; options that are given again replace these."""
+    monkeypatch.chdir(tmp_path)
+    return ["--model", make_onnx().name, "--input", "prep", "--out", "result"]
+
+
+def results(out):
+    return {path.name: path.read_bytes() for path in sorted((out / "dumpOutput_device0").iterdir())}
+
+
+def expected(images, bias=0):
+    found = {}
+    for stem, image in images.items():
+        found[f"{stem}_1.bin"] = (2 * image.astype(np.float32) + np.float32(bias)).tobytes()
+        found[f"{stem}_2.bin"] = image.sum((1, 2), dtype=np.float32).tobytes()
+    return found
+
+
+def masked(text):
+    return re.sub(r"\d+(\.\d+)?(e[+-]\d+)?", "#", text)
+
+
+def wait_for_the_clock(out):
+    """Return when a file written now is newer than all results: the clocks of file systems are coarse."""
+    newest, probe = max(mtimes(out).values()), out.parent / "probe"
+    probe.touch()
+    while probe.stat().st_mtime_ns <= newest:
+        probe.write_bytes(b"")
+
+
+def mtimes(out):
+    return {path.name: path.stat().st_mtime_ns for path in (out / "dumpOutput_device0").iterdir()}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("options", [[], ["--batch-size", "3"], ["--batch-size", "99"]])
+def test_every_input_gets_every_output_in_a_file_of_its_own(
+    tmp_path, arguments, make_inputs, listed, options, capsys
+):
+    images = make_inputs(7)
+    if listed:
+        lines = [f"{i} prep/{stem}.bin 6 4\n" for i, stem in enumerate(reversed(images))]
+        (tmp_path / "list.info").write_text("".join(lines))
+        options = [*options, "--input", "list.info"]
+    assert main([*arguments, *options]) == 0
+    assert results(tmp_path / "result") == expected(images)
+    size = options[1] if options[:1] == ["--batch-size"] else "1"
+    perf = tmp_path / "result" / f"perf_vision_batchsize_{size}_device_0.txt"
+    assert sorted(p.name for p in perf.parent.iterdir()) == ["dumpOutput_device0", "infer.json", perf.name]
+    printed = capsys.readouterr()
+    assert printed.out.startswith(perf.read_text())
+    assert printed.out.endswith("result/dumpOutput_device0: results of 7 inputs\n")
+    assert printed.err == ""
+
+
+def test_the_command_as_a_program(tmp_path, arguments, make_inputs):
+    images = make_inputs(3)
+    command = [sys.executable, "-m", "common.infer", *arguments, "--batch-size", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert results(tmp_path / "result") == expected(images)
+    assert masked(done.stdout) == masked(
+        f"{SUMMARY}result/perf_vision_batchsize_2_device_0.txt: performance of 3 inputs\n"
+        "result/dumpOutput_device0: results of 3 inputs\n"
+    )
+    assert done.stderr == ""
+
+
+def test_the_summary_has_the_form_and_the_units_of_the_benchmark_tool(tmp_path):
+    seconds = {"read": 0.1, "preprocess": 0.25, "infer": 0.25, "post": 0.5, "total": 1.0}
+    path = tmp_path / "new" / "perf.txt"
+    assert write_summary(path, 10, 4, seconds) == SUMMARY
+    assert path.read_text() == SUMMARY
+
+
+def test_a_fixed_batch_takes_fewer_images_and_gives_the_same_results(
+    tmp_path, arguments, make_onnx, make_inputs, capsys
+):
+    images = make_inputs(7)
+    make_onnx("fixed.onnx", batch=4)
+    assert main([*arguments, "--model", "fixed.onnx", "--batch-size", "3"]) == 0
+    assert results(tmp_path / "result") == expected(images)
+    assert main([*arguments, "--model", "fixed.onnx", "--batch-size", "5"]) == 1
+    message = "error: fixed.onnx: built for batches of 4; --batch-size 5 is more.\n"
+    assert capsys.readouterr().err == message
+
+
+def test_text_results_hold_every_number_of_the_binary_ones_exactly(
+    tmp_path, arguments, make_onnx, make_inputs
+):
+    images = make_inputs(2)
+    make_onnx("thirds.onnx", bias=1 / 3)
+    assert main([*arguments, "--model", "thirds.onnx", "--output-format", "txt"]) == 0
+    found = {name: text.decode("ascii") for name, text in results(tmp_path / "result").items()}
+    assert all(text.count("\n") == 1 and text.endswith("\n") for text in found.values())
+    arrays = {f"{name[:-4]}.bin": np.array(text.split(), np.float32) for name, text in found.items()}
+    assert {name: array.tobytes() for name, array in arrays.items()} == expected(images, bias=1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "with_toml"), [(["--aipp", "aipp.config"], False), ([], True), (["--aipp", "none"], True)]
+)
+def test_bytes_are_taken_through_the_aipp_file_named_or_that_of_model_toml(
+    tmp_path, arguments, make_inputs, write_model, options, with_toml
+):
+    plain = options[-1:] == ["none"]
+    images = make_inputs(2, "float32" if plain else "uint8")
+    write_model()
+    if not with_toml:
+        (tmp_path / "model.toml").unlink()
+    assert main([*arguments, *options]) == 0
+    if not plain:
+        mean = np.array((104, 117, 123), np.float32)
+        images = {stem: (image - mean).transpose(2, 0, 1) for stem, image in images.items()}
+    assert results(tmp_path / "result") == expected(images)
+
+
+def test_a_second_run_writes_nothing_again_and_says_so(tmp_path, arguments, make_inputs, capsys):
+    make_inputs(4)
+    main(arguments)
+    before = mtimes(tmp_path / "result")
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert mtimes(tmp_path / "result") == before
+    assert capsys.readouterr().out == (
+        "4 of 4 inputs already have their results; going on with the rest\n"
+        "result/dumpOutput_device0: results of 4 inputs\n"
+    )
+
+
+def test_a_missing_result_and_an_input_changed_since_are_computed_again(tmp_path, arguments, make_inputs):
+    images = make_inputs(4)
+    main(arguments)
+    before = mtimes(tmp_path / "result")
+    wait_for_the_clock(tmp_path / "result")
+    (tmp_path / "result" / "dumpOutput_device0" / "img_01_2.bin").unlink()
+    images["img_02"] = images["img_02"][::-1].copy()
+    images["img_02"].tofile(tmp_path / "prep" / "img_02.bin")
+    assert main(arguments) == 0
+    assert results(tmp_path / "result") == expected(images)
+    unchanged = {name for name, time_ns in mtimes(tmp_path / "result").items() if before.get(name) == time_ns}
+    assert unchanged == {f"img_{i}_{k}.bin" for i in ("00", "03") for k in (1, 2)}
+
+
+@pytest.mark.parametrize("change", ["model", "aipp", "record", "no record"])
+def test_results_of_another_run_are_computed_again(tmp_path, arguments, make_onnx, make_inputs, change):
+    images = make_inputs(3)
+    main(arguments)
+    wait_for_the_clock(tmp_path / "result")
+    record = tmp_path / "result" / "infer.json"
+    bias, options = 0, []
+    if change == "model":
+        bias = 9
+        make_onnx(bias=bias)
+    elif change == "aipp":
+        images = {stem: image.transpose(2, 0, 1) for stem, image in make_inputs(3, "uint8").items()}
+        (tmp_path / "neutral").write_text("aipp_op { aipp_mode : static input_format : RGB888_U8 }")
+        options = ["--aipp", "neutral"]
+    elif change == "record":
+        record.write_text("{ damaged")
+    else:
+        record.unlink()
+    before = mtimes(tmp_path / "result")
+    assert main([*arguments, *options]) == 0
+    assert results(tmp_path / "result") == expected(images, bias)
+    assert all(time_ns > before[name] for name, time_ns in mtimes(tmp_path / "result").items())
+    assert json.loads(record.read_text())["backend"] == "onnxruntime"
+
+
+@pytest.mark.parametrize("kind", ["another folder", "replaced by older files"])
+def test_other_inputs_of_the_same_names_are_computed_even_if_they_are_older(
+    tmp_path, arguments, make_inputs, kind
+):
+    images = make_inputs(3)
+    other = {stem: image[::-1].copy() for stem, image in images.items()}
+    (tmp_path / "other").mkdir()
+    for stem, image in other.items():
+        image.tofile(tmp_path / "other" / f"{stem}.bin")
+        os.utime(tmp_path / "other" / f"{stem}.bin", ns=(10**18, 10**18))
+    main(arguments)
+    wait_for_the_clock(tmp_path / "result")
+    if kind == "another folder":
+        assert main([*arguments, "--input", "other"]) == 0
+    else:
+        for path in (tmp_path / "other").iterdir():
+            path.replace(tmp_path / "prep" / path.name)
+        assert main(arguments) == 0
+    assert results(tmp_path / "result") == expected(other)
+
+
+def test_a_killed_run_is_completed_and_what_it_had_finished_is_kept(tmp_path, arguments, make_inputs):
+    images = make_inputs(40)
+    folder = tmp_path / "result" / "dumpOutput_device0"
+    folder.mkdir(parents=True)
+    # A pipe nobody reads, in the place of the temporary file of img_25's second output, holds the run there.
+    blocked, last = folder / ".img_25_2.part.bin", folder / "img_25_1.bin"
+    os.mkfifo(blocked)
+    with subprocess.Popen([sys.executable, "-m", "common.infer", *arguments, "--batch-size", "4"]) as run:
+        while not last.exists():
+            assert run.poll() is None
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+    assert run.returncode == -signal.SIGKILL
+    blocked.unlink()
+    blocked.write_bytes(b"half a result")
+    finished = {name: data for name, data in expected(images).items() if name <= "img_25_1.bin"}
+    assert results(tmp_path / "result") == finished | {blocked.name: b"half a result"}
+
+    before = mtimes(tmp_path / "result")
+    assert main([*arguments, "--batch-size", "4"]) == 0
+    assert results(tmp_path / "result") == expected(images)
+    kept = {name for name, time_ns in mtimes(tmp_path / "result").items() if before.get(name) == time_ns}
+    assert kept == {name for name in finished if not name.startswith("img_25")}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "list.info: 1 of 2 inputs do not exist: prep/lost.bin. Paths are relative to the directory"),
+        (
+            "0 prep/a.bin 6 4\n1 prep/b.bin\n",
+            "list.info:2: expected `index path width height`, found '1 prep",
+        ),
+        ("0 prep/a.bin 6 4\n1 more/a.bin 6 4\n", "but these names occur twice: ['a']."),
+        (
+            "0 prep/a.bin 6 4\n1 prep/b.bin 6 4\n",
+            "1 of 2 inputs have another size than the model's input, 288",
+        ),
+        ("0 prep/a.bin 6 4\n1 prep/b.bin 6 4\n", "(3x4x6 float32): prep/b.bin (72 bytes). Make them again"),
+        ("0 prep 6 4\n", "list.info: 1 of 1 inputs do not exist: prep."),
+    ],
+)
+def test_wrong_inputs_are_named_before_anything_is_written(tmp_path, arguments, content, message, capsys):
+    for name, size in (("prep/a.bin", 288), ("prep/b.bin", 72), ("more/a.bin", 288)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(size))
+    (tmp_path / "list.info").write_text(content or "0 prep/a.bin 6 4\n1 prep/lost.bin 6 4\n")
+    assert main([*arguments, "--input", "list.info"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ")
+    assert message in printed.err
+    assert printed.out == ""
+    assert not (tmp_path / "result").exists()
+
+
+def test_many_wrong_inputs_are_counted_and_three_are_named(arguments, make_inputs, capsys):
+    make_inputs(5, "uint8")
+    assert main(arguments) == 1
+    message = capsys.readouterr().err
+    assert "5 of 5 inputs have another size than the model's input, 288 bytes (3x4x6 float32): " in message
+    assert (
+        "prep/img_00.bin (72 bytes), prep/img_01.bin (72 bytes), prep/img_02.bin (72 bytes) and 2 more"
+        in message
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--input", "lost.info"], "error: lost.info: No such file or directory"),
+        (["--input", "empty"], "error: empty: holds no .bin file."),
+        (["--model", "lost.onnx"], "error: lost.onnx: no such ONNX file. Make it with pth2onnx.py."),
+        (["--model", "tiny.om"], "error: tiny.om: expected an .onnx file."),
+        (["--aipp", "lost.config"], "error: lost.config: no such AIPP file."),
+        (["--out", "tiny.onnx"], "error: tiny.onnx: "),
+    ],
+)
+def test_what_is_missing_or_in_the_way_is_named(tmp_path, arguments, make_inputs, options, message, capsys):
+    make_inputs(2)
+    (tmp_path / "empty").mkdir()
+    assert main([*arguments, *options]) == 1
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_a_model_of_another_kind_is_refused_by_name(tmp_path, arguments, make_inputs, capsys):
+    make_inputs(1)
+    path = tmp_path / "tiny.onnx"
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
+    onnx.save(model, path)
+    assert main(arguments) == 1
+    assert "input shape ('N', 3, 'H', 6) is dynamic beyond the batch" in capsys.readouterr().err
+    model.graph.input.append(onnx.helper.make_tensor_value_info("mask", onnx.TensorProto.FLOAT, ["N"]))
+    onnx.save(model, path)
+    assert main(arguments) == 1
+    assert capsys.readouterr().err == "error: tiny.onnx: expected a model with one input, found 2.\n"
+
+
+@pytest.mark.parametrize("words", [["--batch-size", "0"], ["--output-format", "npy"], ["--backend", "x"]])
+def test_wrong_arguments_end_with_exit_code_2(arguments, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, *words])
+    assert stop.value.code == 2
+    assert words[0] in capsys.readouterr().err

@@ -1,0 +1,91 @@
+"""process.py: running outside programs and showing their commands."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import GuideError
+from common.process import output, quote, resolve, stream
+
+TEXTS = st.text("ab=;:,./ \t\n'\"$`\\!*?#~&|<>()[]{}-\u00e9\u4e2d", max_size=12)
+OPTIONS = st.builds("{}={}".format, st.from_regex(r"--?[a-z_]{1,8}", fullmatch=True), TEXTS)
+COMMANDS = st.lists(TEXTS | OPTIONS, min_size=1, max_size=5)
+
+
+@given(command=COMMANDS)
+def test_a_quoted_command_is_split_into_the_same_words(command):
+    assert shlex.split(quote(command)) == command
+
+
+def test_a_shell_understands_a_quoted_command(tmp_path):
+    words = [
+        "--a=x;y",
+        "--b=$HOME:`id`",
+        '--c=it\'s: a "z"',
+        "--d=!!;",
+        "--e=*",
+        "--f=",
+        "a b",
+        "",
+        "#",
+        "~",
+        "&",
+    ]
+    script = quote(["printf", r"%s\n", *words])
+    shown = subprocess.run(
+        ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert shown.stdout.split("\n")[:-1] == words
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("--framework=5", "--framework=5"),
+        ("--input_shape=image:1,3,4,6", '--input_shape="image:1,3,4,6"'),
+        ("--out_nodes=A_1:0;B_2:0", '--out_nodes="A_1:0;B_2:0"'),
+        ("--model=my model.onnx", '--model="my model.onnx"'),
+        ("my model.onnx", "'my model.onnx'"),
+        ("--soc=$x;", "'--soc=$x;'"),
+    ],
+)
+def test_option_values_are_quoted_as_the_guides_quote_them(word, shown):
+    assert quote([word]) == shown
+
+
+def test_a_program_is_shown_passed_on_line_by_line_and_its_end_is_kept(program, capfd):
+    program("tool", "import sys\nfor i in range(30):\n    print(i, *sys.argv[1:])\nsys.exit(3)\n")
+    assert stream(["tool", "--a=b;c"], "") == (3, [f"{i} --a=b;c" for i in range(10, 30)])
+    lines = ['> tool --a="b;c"', *(f"{i} --a=b;c" for i in range(30))]
+    assert capfd.readouterr().out == "\n".join(lines) + "\n"
+
+
+def test_both_streams_in_any_encoding_and_a_last_line_without_end_are_kept(program):
+    program("tool", "import os\nos.write(2, b'\\xd6\\xd0\\n')\nos.write(1, b'end')\n")
+    assert stream(["tool"], "") == (0, ["\ufffd\ufffd", "end"])
+    assert output(["tool"], "") == "\ufffd\ufffd\nend"
+
+
+def test_a_failure_shows_the_command_its_exit_code_its_words_and_the_remedy(program):
+    program("tool", "import sys\nprint('no driver', file=sys.stderr)\nsys.exit(7)\n")
+    with pytest.raises(GuideError) as error:
+        output(["tool", "--a=1,2"], "Install it.")
+    assert str(error.value) == '`tool --a="1,2"` failed with exit code 7:\nno driver\nInstall it.'
+
+
+@pytest.mark.usefixtures("nothing_on_path")
+@pytest.mark.parametrize("run", [stream, output, lambda command, remedy: resolve(command[0], remedy)])
+def test_a_program_that_is_not_there_is_named_with_the_remedy(run):
+    with pytest.raises(GuideError) as error:
+        run(["tool", "info"], "Install it.")
+    assert str(error.value) == "the program `tool` is not on PATH. Install it."
+
+
+def test_the_first_program_on_path_is_run(program):
+    path = program("python3", "")
+    assert resolve("python3", "") == str(path)
