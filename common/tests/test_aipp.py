@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import cli
-from common.aipp import Aipp, fold, read_aipp
+from common.aipp import Aipp, fold, named_aipp, read_aipp
 from common.errors import GuideError
+from common.model_toml import read_model
 from common.onnx_graph import Value, describe, load
 
 MEANS = st.integers(0, 255).map(float)
@@ -83,8 +84,9 @@ def test_the_smallest_block_and_steps_that_are_switched_off(tmp_path):
         ("aipp_op { STATIC padding : true }", "`padding : true` is not supported here; only `false` is."),
         ("aipp_op { STATIC mean_chanel_0 : 1 }", "`mean_chanel_0 : 1` is not supported here."),
         ("aipp_op { STATIC matrix_r0c0 : 256 }", "`matrix_r0c0 : 256` is not supported here."),
-        ("aipp_op { STATIC mean_chn_0 : abc }", "'abc'"),
-        ("aipp_op { STATIC src_image_size_w : 1.5 }", "'1.5'"),
+        ("aipp_op { STATIC mean_chn_0 : abc }", "mean_chn_0 cannot have the value 'abc'."),
+        ("aipp_op { STATIC var_reci_chn_2 : }", "expected `key : value`, found 'var_reci_chn_2'."),
+        ("aipp_op { STATIC src_image_size_w : 1.5 }", "src_image_size_w cannot have the value '1.5'."),
         ("aipp_op { STATIC rbuv_swap_switch : maybe }", "rbuv_swap_switch cannot have the value 'maybe'."),
     ],
 )
@@ -97,19 +99,21 @@ def test_a_mistake_is_named_with_the_file(tmp_path, text, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("key", ["mean_chn_0", "var_reci_chn_2", "src_image_size_w", "rbuv_swap_switch"])
-def test_a_wrong_value_is_named_with_its_key(tmp_path, key):
-    path = tmp_path / "aipp.config"
-    path.write_text(f"aipp_op {{ aipp_mode : static input_format : RGB888_U8 {key} : abc }}")
-    with pytest.raises(GuideError, match=rf"{key}.*'abc'"):
-        read_aipp(path)
-
-
 def test_a_file_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "aipp.config"
     path.write_bytes(b"aipp_op { aipp_mode : static input_format : RGB888_U8 } # \xd6\xd0\xce\xc4")
-    with pytest.raises(GuideError, match=r"aipp\.config"):
+    with pytest.raises(GuideError) as error:
         read_aipp(path)
+    assert str(error.value) == f"{path}: not a text file in UTF-8."
+
+
+def test_the_file_that_a_model_names_is_read_beside_it(write_model):
+    line = 'insert_op_conf = "aipp.config"\n'
+    assert named_aipp(read_model(folder := write_model()), folder) == Aipp(mean=(104, 117, 123))
+    assert named_aipp(read_model(folder := write_model((line, ""))), folder) is None
+    folder = write_model((line, 'insert_op_conf = "lost.config"\n'))
+    with pytest.raises(GuideError, match=r"lost\.config: no such AIPP file"):
+        named_aipp(read_model(folder), folder)
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path, capsys):

@@ -142,6 +142,13 @@ def test_the_chip_is_asked_for_where_none_is_named(npu_smi, capsys):
             "--enable_smal_channel: not a known option; did you mean --enable_small_channel?",
         ),
         ("enable_small_channel", "qq", "--qq: not a known option"),
+        ('"debug"', '"verbose"', "--log: expected one of debug, info, warning, error, null, found 'verbose'"),
+        ('"NCHW"', '"NHWC"', "--input_format: expected one of NCHW, ND, NCDHW, found 'NHWC'"),
+        (
+            "{batch_size}",
+            "{bs}",
+            "output: expected no placeholder but {batch_size}, found 'tiny_bs{bs}'",
+        ),
         ('"aipp.config"', '"lost.config"', "--insert_op_conf: no such file: "),
         ('"aipp.config"', '"."', "--insert_op_conf: no such file: "),
         (
@@ -226,17 +233,11 @@ def test_an_input_of_another_rank_is_refused_with_and_without_aipp(make_onnx, wr
     assert "input 'image': expected 2 dimensions, the file has 4" in refusal(folder)
 
 
-def test_a_wrong_placeholder_in_the_output_is_named(make_onnx, write_model):
+@pytest.mark.xfail(reason="the command names the option twice")
+@pytest.mark.parametrize(("option", "value"), [("log", "error"), ("input_format", "ND")])
+def test_an_option_given_in_both_places_is_refused(make_onnx, write_model, option, value):
     make_onnx()
-    assert "{bs}" in refusal(write_model(("{batch_size}", "{bs}")))
-
-
-@pytest.mark.parametrize(
-    ("old", "new"), [('log = "debug"', 'log = "verbose"'), ('input_format = "NCHW"', 'input_format = "NHWC"')]
-)
-def test_values_that_atc_does_not_take_for_an_onnx_file_are_refused(make_onnx, write_model, old, new):
-    make_onnx()
-    assert new.split('"')[1] in refusal(write_model((old, new)))
+    assert f"--{option}" in refusal(write_model(("enable_small_channel = 1", f'{option} = "{value}"')))
 
 
 @pytest.mark.parametrize("old", [False, True])

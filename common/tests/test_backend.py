@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from common.aipp import Aipp
-from common.backend import batch_limit, open_model, run_batch
+from common.backend import batch_limit, open_deployed, open_model, run_batch
 from common.errors import GuideError
+from common.model_toml import read_model
 from common.onnx_graph import Value
 
 
@@ -72,6 +73,25 @@ def test_with_aipp_the_input_is_nhwc_bytes(make_onnx, opened):
     assert model.inputs == (Value("image", "uint8", ("N", 4, 6, 3)),)
     scaled, _ = run_batch(model, np.full((2, 4, 6, 3), 7, np.uint8))
     assert scaled[:, :, 0, 0].tolist() == [[12, 10, 8]] * 2
+
+
+def test_the_network_of_a_model_directory_is_opened_with_its_aipp_file(make_onnx, write_model):
+    folder = write_model()
+    model = open_deployed(make_onnx(), None, read_model(folder), folder)
+    assert model.inputs == (Value("image", "uint8", ("N", 4, 6, 3)),)
+    assert run_batch(model, np.full((1, 4, 6, 3), 104, np.uint8))[0][0, 0].tolist() == [[0] * 6] * 4
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"sums"', '"loc"'), ('["N", 3]', '["N", 4]'), ('["N", 3]', '["N", 3, 1]')]
+)
+def test_another_network_than_model_toml_describes_is_refused_by_name(make_onnx, write_model, old, new):
+    folder = write_model((old, new))
+    with pytest.raises(GuideError) as error:
+        open_deployed(make_onnx(), None, read_model(folder), folder)
+    assert str(error.value).startswith(f"{folder / 'tiny.onnx'}: not Tiny: expected the outputs [('scaled'")
+    assert str(error.value).endswith("found [('scaled', (3, 4, 6)), ('sums', (3,))].")
 
 
 def test_another_suffix_or_backend_is_refused(make_onnx, tmp_path):

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import cli, files
+from common.errors import GuideError
 
 ARRAY = np.arange(10, dtype=np.float32)
 WRITERS = {
@@ -92,6 +93,39 @@ def test_a_full_disk_is_reported_with_the_file(tmp_path, kind, capsys):
     with full_disk():
         assert cli.command(lambda _: WRITERS[kind](path))([]) == 1
     assert capsys.readouterr().err == f"error: {path}: No space left on device\n"
+
+
+LOST = FileNotFoundError(2, "No such file or directory", "lost.jpg")
+WORDS = pytest.param(
+    OSError("the encoder broke"),
+    "the encoder broke",
+    marks=pytest.mark.xfail(reason="the words of an OSError without errno are lost"),
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(LOST, "error: lost.jpg: No such file or directory\n"), WORDS]
+)
+def test_an_error_that_is_about_something_else_keeps_its_words(tmp_path, error, message, capsys):
+    def write(_):
+        with files.staged(tmp_path / "a.bin"):
+            raise error
+
+    assert cli.command(write)([]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"na\xc3\xafve\n"])
+def test_text_is_read_as_utf8(tmp_path, content):
+    (tmp_path / "a.txt").write_bytes(content)
+    assert files.read_text(tmp_path / "a.txt") == content.decode()
+
+
+def test_text_in_another_encoding_is_refused_by_name(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"na\xefve")
+    with pytest.raises(GuideError) as error:
+        files.read_text(tmp_path / "a.txt")
+    assert str(error.value) == f"{tmp_path / 'a.txt'}: not a text file in UTF-8."
 
 
 def test_a_directory_in_the_place_of_the_file_is_named_and_left_alone(tmp_path, capsys):

@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 import pytest
 
-from common.infer import main, write_summary
+from common.infer import main
+from common.perf import write_summary
 
 SUMMARY = """\
 -----------------Performance Summary------------------

@@ -25,6 +25,7 @@ from common.errors import GuideError
 from common.files import sha256, write_array, write_json, write_text
 from common.info import list_files, read_info
 from common.parallel import map_threads
+from common.perf import write_summary
 
 Array = NDArray[Any]
 DEVICE_FOLDER = "dumpOutput_device0"
@@ -122,34 +123,6 @@ def _batches(items: Any, size: int) -> Iterator[list[tuple[str, Array, float]]]:
             batch = []
     if batch:
         yield batch
-
-
-def write_summary(path: Path, count: int, batch_size: int, seconds: dict[str, float]) -> str:
-    """Write and return the performance summary in the benchmark tool's form.
-
-    Rates are images per second, latencies milliseconds: of the whole run (e2e), per image (data read,
-    preprocess, infer) and per batch (post). "Interface" is the model call alone.
-    """
-    batches = -(-count // batch_size)
-    feeding = seconds["preprocess"] + seconds["infer"]
-
-    def rate(amount: int, spent: float) -> str:
-        return f"{amount / max(spent, 1e-9):.6g}"
-
-    def line(label: str, amount: int, spent: float, more: str = "") -> str:
-        return f"[{label}] throughputRate: {rate(amount, spent)},{more} moduleLatency: {1000 * spent / amount:.6g}\n"
-
-    text = (
-        "-----------------Performance Summary------------------\n"
-        f"[e2e] throughputRate: {rate(count, seconds['total'])}, latency: {1000 * seconds['total']:.6g}\n"
-        + line("data read", count, seconds["read"])
-        + line("preprocess", count, seconds["preprocess"])
-        + line("infer", count, feeding, f" Interface throughputRate: {rate(count, seconds['infer'])},")
-        + line("post", batches, seconds["post"])
-        + "-----------------------------------------------------------\n"
-    )
-    write_text(path, text)
-    return text
 
 
 def unfinished(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:
