@@ -233,7 +233,6 @@ def test_an_input_of_another_rank_is_refused_with_and_without_aipp(make_onnx, wr
     assert "input 'image': expected 2 dimensions, the file has 4" in refusal(folder)
 
 
-@pytest.mark.xfail(reason="the command names the option twice")
 @pytest.mark.parametrize(("option", "value"), [("log", "error"), ("input_format", "ND")])
 def test_an_option_given_in_both_places_is_refused(make_onnx, write_model, option, value):
     make_onnx()

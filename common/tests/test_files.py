@@ -99,7 +99,6 @@ LOST = FileNotFoundError(2, "No such file or directory", "lost.jpg")
 WORDS = pytest.param(
     OSError("the encoder broke"),
     "the encoder broke",
-    marks=pytest.mark.xfail(reason="the words of an OSError without errno are lost"),
 )
 
 

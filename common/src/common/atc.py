@@ -24,8 +24,6 @@ _REMEDY = (
 _MIX_MODES = ("allow_mix_precision", "allow_mix_precision_fp16", "allow_mix_precision_bf16")
 # Option to the values ATC accepts, or None for free text.
 _OPTIONS: dict[str, tuple[str, ...] | None] = {
-    "input_format": ("NCHW", "ND", "NCDHW"),
-    "log": ("debug", "info", "warning", "error", "null"),
     "enable_small_channel": ("0", "1"),
     "insert_op_conf": None,
     "precision_mode": (
@@ -51,6 +49,8 @@ _OPTIONS: dict[str, tuple[str, ...] | None] = {
     "buffer_optimize": ("l2_optimize", "l1_optimize", "off_optimize"),
     "auto_tune_mode": None,
 }
+# Those that model.toml gives a key of their own.
+_NAMED = {"input_format": ("NCHW", "ND", "NCDHW"), "log": ("debug", "info", "warning", "error", "null")}
 _FILES = ("insert_op_conf", "modify_mixlist", "keep_dtype", "fusion_switch_file")
 
 
@@ -133,16 +133,19 @@ def _check_outputs(model: ModelToml, graph: Graph) -> list[str]:
 
 def _check_options(model: ModelToml, folder: Path) -> list[str]:
     problems = []
-    named = {"input_format": model.atc.input_format, "log": model.atc.log}
-    options = named | {option: str(value) for option, value in model.atc.options.items()}
+    options = {option: str(value) for option, value in model.atc.options.items()}
+    for option, allowed in _NAMED.items():
+        value = getattr(model.atc, option)
+        if value not in allowed:
+            problems.append(f"--{option}: expected one of {', '.join(allowed)}, found {value!r}")
     for option, value in options.items():
         if option not in _OPTIONS:
             near = difflib.get_close_matches(option, _OPTIONS, n=1)
             problems.append(
                 f"--{option}: not a known option" + (f"; did you mean --{near[0]}?" if near else "")
             )
-        elif (allowed := _OPTIONS[option]) and value not in allowed:
-            problems.append(f"--{option}: expected one of {', '.join(allowed)}, found {value!r}")
+        elif (choices := _OPTIONS[option]) and value not in choices:
+            problems.append(f"--{option}: expected one of {', '.join(choices)}, found {value!r}")
         elif option in _FILES and not (folder / value).is_file():
             problems.append(f"--{option}: no such file: {folder / value}")
     if "{" in model.atc.output.replace("{batch_size}", ""):
