@@ -85,7 +85,11 @@ def test_a_comparable_figure_is_written_and_printed_with_its_difference(
         "seconds": {"infer": 1.235, "score": 0},
     }
     difference = "-0.00400 absolute, -0.500 %" if result == "PASS" else "-0.10000 absolute, -12.500 %"
-    assert capsys.readouterr().out == (
+    tools, _, verdict = capsys.readouterr().out.partition("\n")
+    assert tools.startswith(
+        f"measured with onnxruntime, float32, python {platform.python_version()}, platform "
+    )
+    assert verdict == (
         "published: AP 0.8 on NONE (its README)\n"
         f"difference: {difference} relative; a drop of 1 % is accepted\n"
         f"verdict: {result}\n"

@@ -61,8 +61,12 @@ def check_sizes(paths: Sequence[Path], shape: Sequence[int | str], dtype: str) -
     if wrong:
         raise GuideError(
             f"{len(wrong)} of {len(paths)} inputs have another size than the model's input, {expected} bytes "
-            f"({'x'.join(map(str, dims))} {dtype}): {cli.shorten(wrong)}. Make them again with preprocess.py; "
-            "files of the older scripts, float32 with the mean subtracted, need --aipp none."
+            f"({'x'.join(map(str, dims))} {dtype}): {cli.shorten(wrong)}. Make them again with preprocess.py. "
+            + (
+                "Files of the older scripts, float32 with the mean subtracted, need --aipp none."
+                if dtype == "uint8"
+                else "Files of uint8 pictures need the model's AIPP file: run inside its directory, or give --aipp F."
+            )
         )
 
 

@@ -64,7 +64,7 @@ def write_metrics(
     result = (
         verdict(accuracy, float("nan") if measured is None else measured) if comparable else "not comparable"
     )
-    report = {
+    report: dict[str, Any] = {
         "model": model.name,
         "dataset": dataset,
         "images": images,
@@ -79,6 +79,8 @@ def write_metrics(
         "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
     }
     write_json(out / "metrics.json", report)
+    tools = [f"{package} {version}" for package, version in report["versions"].items()]
+    print("measured with " + ", ".join([*filter(None, (backend, precision)), *tools]))
     print(
         f"published: {accuracy.metric} {accuracy.published:g} on {accuracy.dataset} ({accuracy.published_by})"
     )

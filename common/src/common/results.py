@@ -6,6 +6,7 @@ little-endian values, `<stem>_<k>.txt` one line of space-separated numbers.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -119,6 +120,6 @@ def _read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 def backend_of(folder: Path) -> str | None:
     """Return what produced a result directory, where `common.infer` noted it beside it, else None."""
     for record in (folder / "infer.json", folder.parent / "infer.json"):
-        if record.is_file():
+        with contextlib.suppress(OSError, ValueError, KeyError, GuideError):  # absent, or not written by us
             return str(json.loads(read_text(record))["backend"])
     return None
