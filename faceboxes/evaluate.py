@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.backend import BACKENDS, Backend, batch_limit, open_deployed
+from common.backend import BACKENDS, Backend, choose_batch_size, open_deployed
 from common.errors import GuideError
 from common.model_toml import ModelToml, read_model
 from faceboxes_fddb import fddb, sample
@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The directory for the ONNX file, FDDB_dets.txt, results.txt, metrics.json and the sample pictures "
         "(default: %(default)s).",
     )
-    add("--batch-size", type=cli.positive_int, default=1, metavar="N", help="Images per call (default: 1).")
+    cli.add_batch_size(arguments)
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
 
@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     exported = time.perf_counter()
 
     deployed = open_deployed(onnx, options.backend, model, HERE)
-    found = find_faces(deployed, pictures, batch_limit(deployed) or options.batch_size, options.workers)
+    found = find_faces(deployed, pictures, choose_batch_size(deployed, options.batch_size), options.workers)
     agreement = None
     if network is not None and not options.data:
         agreement = agree(deployed, network, list(pictures.values()), model)

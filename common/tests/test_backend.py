@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from common.aipp import Aipp
-from common.backend import batch_limit, open_deployed, open_model, run_batch
+from common.backend import choose_batch_size, fixed_batch, open_deployed, open_model, run_batch
 from common.errors import GuideError
 from common.model_toml import read_model
 from common.onnx_graph import Value
@@ -51,12 +51,19 @@ def test_an_open_model_describes_itself_and_runs(make_onnx, opened, name):
 @given(fixed=st.sampled_from([None, 1, 2, 5]), count=st.integers(1, 5))
 def test_a_batch_smaller_than_a_fixed_one_is_padded_and_cut_off_again(make_onnx, fixed, count):
     model = open_model(make_onnx(batch=fixed or "N"))
-    assert batch_limit(model) == fixed
+    assert fixed_batch(model) == fixed
     images = pictures(min(count, fixed or count))
     scaled, sums = run_batch(model, images)
     np.testing.assert_array_equal(scaled, 2 * images)
     np.testing.assert_array_equal(sums, images.sum((2, 3)))
     model.close()
+
+
+@pytest.mark.parametrize(
+    ("batch", "asked", "chosen"), [("N", None, 1), ("N", 8, 8), (4, None, 4), (4, 4, 4), (4, 3, 3)]
+)
+def test_the_batch_size_is_what_was_asked_for_or_the_models_own(make_onnx, opened, batch, asked, chosen):
+    assert choose_batch_size(opened(make_onnx(batch=batch)), asked) == chosen
 
 
 def test_a_padded_batch_repeats_the_last_image(make_onnx, opened, monkeypatch):

@@ -111,7 +111,7 @@ def test_a_fixed_batch_takes_fewer_images_and_gives_the_same_results(
     assert main([*arguments, "--model", "fixed.onnx", "--batch-size", "3"]) == 0
     assert results(tmp_path / "result") == expected(images)
     assert main([*arguments, "--model", "fixed.onnx", "--batch-size", "5"]) == 1
-    message = "error: fixed.onnx: built for batches of 4; --batch-size 5 is more.\n"
+    message = "error: the model was built for batches of 4; --batch-size 5 is more.\n"
     assert capsys.readouterr().err == message
 
 

@@ -95,10 +95,18 @@ def open_deployed(path: Path, backend: str | None, model: ModelToml, folder: Pat
     return opened
 
 
-def batch_limit(model: Backend) -> int | None:
+def fixed_batch(model: Backend) -> int | None:
     """Return the batch size a model was built for, or None if its batch is dynamic."""
     first = model.inputs[0].shape[0]
     return first if isinstance(first, int) else None
+
+
+def choose_batch_size(model: Backend, asked: int | None) -> int:
+    """Return the batch size to run with: what was asked for, else the model's own, else 1."""
+    fixed = fixed_batch(model)
+    if fixed and asked and asked > fixed:
+        raise GuideError(f"the model was built for batches of {fixed}; --batch-size {asked} is more.")
+    return asked or fixed or 1
 
 
 def run_batch(model: Backend, images: Array) -> list[Array]:
@@ -107,7 +115,7 @@ def run_batch(model: Backend, images: Array) -> list[Array]:
     The last image is repeated up to the model's own batch size, and those rows of the outputs are cut off.
     """
     count = len(images)
-    fixed = batch_limit(model)
+    fixed = fixed_batch(model)
     if fixed and count < fixed:
         images = np.concatenate((images, np.repeat(images[-1:], fixed - count, axis=0)))
     return [output[:count] for output in model.run({model.inputs[0].name: images})]

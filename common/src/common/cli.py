@@ -80,6 +80,16 @@ def add_workers(arguments: argparse.ArgumentParser) -> None:
     )
 
 
+def add_batch_size(arguments: argparse.ArgumentParser) -> None:
+    """Add `--batch-size N`, for running a model."""
+    arguments.add_argument(
+        "--batch-size",
+        type=positive_int,
+        metavar="N",
+        help="Images per call (default: the batch size the model was built for, or 1 if it takes any).",
+    )
+
+
 def progress(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
     """Show a progress bar on stderr, on a terminal only, once the work has taken two seconds."""
     bar: Iterable[Item] = tqdm(items, desc=what, total=total, disable=None, delay=2, unit="img")

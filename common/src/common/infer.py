@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The inputs: an .info list made by get_info.py, or a directory of .bin files.",
     )
     add("--out", type=Path, required=True, metavar="DIR", help="The directory the results are written to.")
-    add("--batch-size", type=cli.positive_int, default=1, metavar="N", help="Images per call (default: 1).")
+    cli.add_batch_size(arguments)
     add(
         "--backend",
         choices=backend.BACKENDS,
@@ -196,11 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = inputs_of(options.input)
     aipp = find_aipp(options.aipp)
     model = backend.open_model(options.model, options.backend, aipp)
-    limit = backend.batch_limit(model)
-    if limit and options.batch_size > limit:
-        raise GuideError(
-            f"{options.model}: built for batches of {limit}; --batch-size {options.batch_size} is more."
-        )
+    batch_size = backend.choose_batch_size(model, options.batch_size)
     if len(model.inputs) != 1:
         raise GuideError(f"{options.model}: expected a model with one input, found {len(model.inputs)}.")
     check_sizes(paths, model.inputs[0].shape, model.inputs[0].dtype)
@@ -217,9 +213,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{len(paths) - len(todo)} of {len(paths)} inputs already have their results; going on with the rest"
         )
     if todo:
-        seconds = infer(model, todo, options.out, options.batch_size, options.output_format)
-        perf = options.out / f"perf_vision_batchsize_{options.batch_size}_device_0.txt"
-        print(write_summary(perf, len(todo), options.batch_size, seconds), end="")
+        seconds = infer(model, todo, options.out, batch_size, options.output_format)
+        perf = options.out / f"perf_vision_batchsize_{batch_size}_device_0.txt"
+        print(write_summary(perf, len(todo), batch_size, seconds), end="")
         print(f"{perf}: performance of {len(todo)} inputs")
     model.close()
     print(f"{options.out / DEVICE_FOLDER}: results of {len(paths)} inputs")
