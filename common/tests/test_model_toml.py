@@ -61,9 +61,9 @@ def test_a_model_cannot_be_changed(write_model):
         ),
         ("opset = 11", "opset = 11.0", "opset: input should be a valid integer, found 11.0"),
         (
-            "published = 0.8",
-            'published = "0.8"',
-            "[accuracy] published: input should be a valid number, found '0.8'",
+            "AP = 0.8",
+            'AP = "0.8"',
+            "[accuracy.published] AP: input should be a valid number, found '0.8'",
         ),
         ('"NONE"', "7", "[accuracy] dataset: input should be a valid string, found 7"),
         ("= true", "= 1", "[atc] name_out_nodes: input should be a valid boolean, found 1"),
@@ -93,7 +93,9 @@ def test_a_mistake_is_named_with_its_section_key_and_value(write_model, old, new
 
 
 def test_all_mistakes_are_listed_at_once(write_model):
-    folder = write_model(("title =", "titel ="), ("bytes = 1000", 'bytes = "many"'), ("npu = 0.79", ""))
+    folder = write_model(
+        ("title =", "titel ="), ("bytes = 1000", 'bytes = "many"'), ("npu = { AP = 0.79 }", "")
+    )
     with pytest.raises(GuideError) as error:
         read_model(folder)
     assert sorted(str(error.value).splitlines()[1:]) == [

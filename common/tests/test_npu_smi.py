@@ -36,6 +36,7 @@ def rows(npu, name, chip, device, bus, *, health="OK", hugepages="0    / 0", mem
 
 ONE = LINE + TITLE + HEADER + DOUBLE + rows(0, "310P3", 0, 0, "0000:82:00.0") + DOUBLE
 ONE_CHIP = [Chip(npu=0, chip=0, device=0, soc="Ascend310P3", health="OK")]
+ONE_ROW = rows(0, "310P3", 0, 0, "0000:82:00.0").splitlines(keepends=True)[1]
 CARD = "".join(rows(2, "310", chip, 8 + chip, f"0000:0{chip}:00.0") + LINE for chip in range(4))
 CARD_CHIPS = [Chip(npu=2, chip=chip, device=8 + chip, soc="Ascend310", health="OK") for chip in range(4)]
 TWO = rows(1, "310P3", 0, 0, "0000:82:00.0") + LINE + rows(5, "310P3", 0, 1, "0000:C2:00.0", health="Alarm")
@@ -62,6 +63,7 @@ TABLES = {
     "no chip": (LINE + TITLE + HEADER + DOUBLE, []),
     "processes only": (PROCESSES, []),
     "nothing": ("", []),
+    "a second row without its first": (HEADER + DOUBLE + ONE_ROW, []),
     "a first row without its second": (ONE.rsplit("| 0 ", 1)[0], []),
 }
 

@@ -14,7 +14,12 @@ from common.model_toml import Accuracy, read_model
 from common.report import verdict, versions, write_metrics
 
 ACCURACY = Accuracy(
-    dataset="NONE", images=4, metric="AP", published=0.8, published_by="a paper", npu=0.79, accepted_drop=0.01
+    dataset="NONE",
+    images=4,
+    published={"AP": 0.8},
+    published_by="a paper",
+    npu={"AP": 0.79},
+    accepted_drop=0.01,
 )
 
 
@@ -41,13 +46,22 @@ def report(tmp_path, write_model):
     [(0.8, "PASS"), (0.99, "PASS"), (0.7921, "PASS"), (0.7919, "FAIL"), (0, "FAIL"), (float("nan"), "FAIL")],
 )
 def test_the_verdict_is_about_one_per_cent_of_the_published_figure(measured, expected):
-    assert verdict(ACCURACY, measured) == expected
+    assert verdict(ACCURACY, {"AP": measured}) == expected
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [((0.9, 0.8), "PASS"), ((0.9, 0.7), "FAIL"), ((0.8, 0.8), "FAIL"), ((0.9, None), "FAIL")],
+)
+def test_every_published_figure_must_hold(measured, expected):
+    accuracy = ACCURACY.model_copy(update={"published": {"top-1": 0.9, "top-5": 0.8}})
+    assert verdict(accuracy, dict(zip(("top-1", "top-5"), measured, strict=True))) == expected
 
 
 @given(published=st.floats(0.01, 100), measured=st.floats(0, 100), drop=st.floats(0, 1))
 def test_the_verdict_is_relative_and_one_sided(published, measured, drop):
-    accuracy = ACCURACY.model_copy(update={"published": published, "accepted_drop": drop})
-    result = verdict(accuracy, measured)
+    accuracy = ACCURACY.model_copy(update={"published": {"AP": published}, "accepted_drop": drop})
+    result = verdict(accuracy, {"AP": measured})
     assert result in ("PASS", "FAIL")
     if measured >= published:
         assert result == "PASS"

@@ -78,6 +78,6 @@ def test_the_readme_quotes_the_documented_throughput():
 
 def test_the_readme_quotes_the_published_accuracy():
     readme = (HERE / "README.md").read_text()
-    assert f"{MODEL.accuracy.published:.4f}" in readme
-    assert f"{MODEL.accuracy.npu}" in readme
+    assert f"{MODEL.accuracy.published['AP']:.4f}" in readme
+    assert f"{MODEL.accuracy.npu['AP']}" in readme
     assert MODEL.checkpoint.sha256 in readme

@@ -58,14 +58,13 @@ class Tensor(Section):
 
 
 class Accuracy(Section):
-    """The published figure, the one measured on the NPU, and the relative drop that is accepted."""
+    """Figures by the metric's name: published, and measured on the NPU; the relative drop that is accepted."""
 
     dataset: str
     images: int
-    metric: str
-    published: float
+    published: dict[str, float]
     published_by: str
-    npu: float
+    npu: dict[str, float]
     accepted_drop: float
 
 
