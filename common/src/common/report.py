@@ -38,10 +38,10 @@ def verdict(accuracy: Accuracy, metrics: Mapping[str, float | None]) -> str:
 
     The guides accept 1 %. A figure above the published one passes; one that is missing or NaN fails.
     """
-    measured = {name: metrics.get(name) for name in accuracy.published}
     held = (
-        value is not None and published - value <= accuracy.accepted_drop * published
-        for value, published in zip(measured.values(), accuracy.published.values(), strict=True)
+        (measured := metrics.get(name)) is not None
+        and published - measured <= accuracy.accepted_drop * published
+        for name, published in accuracy.published.items()
     )
     return "PASS" if all(held) else "FAIL"
 
