@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import cli
+from common import cli, download
 from common.backend import BACKENDS, Backend, choose_batch_size, open_deployed
 from common.errors import GuideError
 from common.model_toml import ModelToml, read_model
@@ -42,7 +42,7 @@ def load_network(checkpoint: Path | None, model: ModelToml) -> tuple[FaceBoxes, 
     if checkpoint is None:
         try:
             checkpoint = published_checkpoint(model)
-        except GuideError as error:
+        except download.UnavailableError as error:
             print(f"WARNING: {error}", file=sys.stderr)
             print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
             return seeded_network(), SEEDED
@@ -113,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_batch_size(arguments)
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
+    if options.checkpoint and options.model and options.data:
+        arguments.error("--checkpoint beside --model is for comparing without --data")
 
     model = read_model(HERE)
     # The data first: a mistake in it should not cost an export.

@@ -20,7 +20,7 @@ from common.errors import GuideError
 from common.images import read_image
 from common.model_toml import ModelToml, read_model
 from common.parallel import map_threads
-from common.results import backend_of, open_results
+from common.results import made_by, open_results
 from faceboxes_fddb import fddb
 from faceboxes_fddb.fddb import Fold
 from faceboxes_fddb.postprocessing import detect
@@ -101,12 +101,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         fddb.write_detections(detections, find_faces(options.results, factors, model))
         print(f"{detections}: the faces of {len(factors)} pictures")
         seconds["postprocess"] = time.perf_counter() - start
+    backend, precision = made_by(options.results) if options.results else (None, None)
     verdict = score(
         folds,
         detections,
         options.out,
         model,
-        backend=backend_of(options.results) if options.results else None,
+        backend=backend,
+        precision=precision,
         seconds=seconds,
     )
     return 1 if verdict == "FAIL" else 0

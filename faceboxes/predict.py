@@ -17,8 +17,8 @@ import numpy as np
 from common import cli
 from common.backend import BACKENDS, open_deployed, run_batch
 from common.errors import GuideError, about
-from common.files import staged, write_json
-from common.images import read_image
+from common.files import write_json
+from common.images import read_image, write_image
 from common.model_toml import read_model
 from faceboxes_fddb.postprocessing import detect
 from faceboxes_fddb.preprocessing import letterbox
@@ -92,13 +92,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with about(path):
             canvas, factor = letterbox(image)
         start = time.perf_counter()
-        loc, conf = run_batch(deployed, canvas[None])
+        with about(path):
+            loc, conf = run_batch(deployed, canvas[None])
         spent = time.perf_counter() - start
         faces = detect(loc[0], conf[0], factor)
         faces = faces[faces[:, 4] >= options.score]
         picture = options.out / f"{path.stem}_faces.jpg"
-        with staged(picture) as temporary:
-            cv2.imwrite(str(temporary), draw(image, faces))
+        write_image(picture, draw(image, faces))
         write_json(picture.with_suffix(".json"), as_json(path, image.shape, faces))
         print(f"{picture}: {len(faces)} faces in {path} ({1000 * spent:.0f} ms)")
     deployed.close()

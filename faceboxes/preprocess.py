@@ -16,6 +16,7 @@ from common import cli
 from common.errors import GuideError
 from common.files import staged, write_array
 from common.parallel import map_threads
+from common.resume import unfinished
 from faceboxes_fddb import fddb
 from faceboxes_fddb.pipeline import prepare
 from faceboxes_fddb.preprocessing import SIZE
@@ -26,22 +27,24 @@ BYTES = SIZE * SIZE * 3
 def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     """Write `out/<stem>.bin` for each picture and `out/FDDB.txt`; pictures already done are left alone.
 
-    A picture is done if its .bin file is complete and newer than the picture, and its line is known from
-    `FDDB.txt` or, after an interruption, from `FDDB.txt.part`.
+    A picture is done if its .bin file was made from the same picture file, which `preprocess.json` tells, and its
+    line is known from `FDDB.txt` or, after an interruption, from `FDDB.txt.part`.
     """
     prep, journal = out / "FDDB.txt", out / "FDDB.txt.part"
     known: dict[str, float] = {}
     for source in (prep, journal):
         with contextlib.suppress(GuideError):  # absent, or cut off in the middle of its last line
             known |= fddb.read_prep(source)
+    todo = set(
+        unfinished(out / "preprocess.json", {}, pictures, lambda stem: [out / f"{stem}.bin"], _is_whole)
+    )
 
     def process(item: tuple[str, Path]) -> tuple[str, float]:
         stem, path = item
-        target = out / f"{stem}.bin"
-        if stem in known and _is_newer(target, path):
+        if stem in known and stem not in todo:
             return stem, known[stem]
         canvas, factor = prepare(path)
-        write_array(target, canvas)
+        write_array(out / f"{stem}.bin", canvas)
         return stem, factor
 
     out.mkdir(parents=True, exist_ok=True)
@@ -57,12 +60,8 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     journal.unlink()
 
 
-def _is_newer(target: Path, source: Path) -> bool:
-    try:
-        found = target.stat()
-    except FileNotFoundError:
-        return False
-    return found.st_size == BYTES and found.st_mtime_ns >= source.stat().st_ctime_ns
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == BYTES
 
 
 @cli.command

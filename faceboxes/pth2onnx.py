@@ -140,12 +140,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add(
         "--opset",
-        type=cli.positive_int,
+        type=int,
+        choices=range(9, 21),
         default=model.opset,
         metavar="N",
-        help="ONNX opset (default: %(default)s).",
+        help="The ONNX operator set, 9 to 20 (default: %(default)s, which ATC of CANN 5.1 reads).",
     )
     options = arguments.parse_args(argv)
+    if options.out.suffix != ".onnx":
+        arguments.error(f"--out: expected the name of an .onnx file, got {str(options.out)!r}")
     from faceboxes_fddb.network import load_checkpoint
 
     checkpoint = options.checkpoint or published_checkpoint(model)

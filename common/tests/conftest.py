@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -153,8 +153,10 @@ def program(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
     def write(name, source):
-        path = folder / name
-        path.write_text(f"#!{sys.executable} -S\n{source}", encoding="utf-8")
+        path, script = folder / name, folder / f"{name}.py"
+        script.write_text(source, encoding="utf-8")
+        words = shlex.join([sys.executable, "-S", str(script)])  # a #! line takes no long path and no space
+        path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
         return path
 
@@ -185,4 +187,4 @@ def nothing_on_path(tmp_path, monkeypatch):
 
 
 def pytest_report_header():
-    return f"onnx {onnx.__version__}, numpy {np.__version__}, Python {Path(sys.executable).name}"
+    return f"numpy {np.__version__}, onnx {onnx.__version__}"

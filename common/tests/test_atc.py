@@ -212,6 +212,7 @@ def test_outputs_without_a_named_node_are_refused(folder):
             "src_image_size is (6, 5), the input's width and height are (6, 4)",
         ),
         ("crop : true", "aipp.config: `crop : true` is not supported here"),
+        ("src_image_size_w : 6", "src_image_size is (6, 0), the input's width and height are (6, 4)"),
     ],
 )
 def test_an_aipp_file_that_does_not_fit_is_refused_by_name(folder, text, message):
@@ -223,6 +224,13 @@ def test_an_aipp_file_that_does_not_fit_is_refused_by_name(folder, text, message
         "aipp_op { aipp_mode : static input_format : RGB888_U8 src_image_size_w : 6 src_image_size_h : 4 }"
     )
     assert atc_command(read_model(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder)
+
+
+def test_aipp_for_an_input_of_another_number_of_channels_is_refused(make_onnx, write_model):
+    make_onnx(channels=1)
+    folder = write_model(('["N", 3, 4, 6]', '["N", 1, 4, 6]'))
+    message = f"{folder / 'aipp.config'}: RGB888_U8 has 3 channels, input 'image' has 1"
+    assert refusal(folder).splitlines()[1:] == [f"  {message}"]
 
 
 @pytest.mark.parametrize("aipp", ['insert_op_conf = "aipp.config"\n', "enable_small_channel = 1\n"])
@@ -280,8 +288,18 @@ def test_success_is_exit_code_0_and_a_new_file_whatever_atc_prints(
     assert printed.err.startswith("error: atc ")
     assert message in printed.err
     assert "ready for the NPU" not in printed.out
-    if mode != "late":
-        assert (folder / "tiny_bs1.om").exists() == old
+    assert [path.read_bytes() for path in folder.glob("*.om*")] == [b"old"] * old
+
+
+def test_an_om_set_aside_when_the_program_was_killed_is_not_lost(folder, fake_atc):
+    (folder / ".tiny_bs1.om.earlier").write_bytes(b"good")
+    (folder / "tiny_bs1.om").write_bytes(b"half")
+    fake_atc("fail")
+    assert main(["--soc-version", "Ascend310P3"]) == 1
+    assert (folder / "tiny_bs1.om").read_bytes() == b"good"
+    fake_atc()
+    assert main(["--soc-version", "Ascend310P3"]) == 0
+    assert [path.read_bytes() for path in folder.glob("*tiny_bs1.om*")] == [b"OMok"]
 
 
 def test_the_result_goes_into_a_new_folder_and_another_model_can_be_named(
@@ -289,9 +307,9 @@ def test_the_result_goes_into_a_new_folder_and_another_model_can_be_named(
 ):
     fake_atc()
     make_onnx("other file.onnx")
-    monkeypatch.chdir(write_model(('"tiny_bs{batch_size}"', '"om/b{batch_size}"')))
+    monkeypatch.chdir(write_model(('"tiny_bs{batch_size}"', '"om/deep/b{batch_size}"')))
     assert main(["--model", "other file.onnx", "--soc-version", "Ascend310"]) == 0
-    assert (tmp_path / "om" / "b1.om").read_bytes() == b"OMok"
+    assert (tmp_path / "om" / "deep" / "b1.om").read_bytes() == b"OMok"
 
 
 @pytest.mark.usefixtures("folder", "nothing_on_path")

@@ -69,10 +69,30 @@ def test_the_batch_size_is_what_was_asked_for_or_the_models_own(make_onnx, opene
 def test_a_padded_batch_repeats_the_last_image(make_onnx, opened, monkeypatch):
     model = opened(make_onnx(batch=4))
     fed = []
-    monkeypatch.setattr(model, "run", lambda feeds: fed.append(feeds) or [np.arange(4)])
+    monkeypatch.setattr(model, "run", lambda feeds: fed.append(feeds) or [np.arange(4), np.arange(4)])
     images = pictures(2)
     assert run_batch(model, images)[0].tolist() == [0, 1]
     np.testing.assert_array_equal(fed[0]["image"], images[[0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_refused_by_name(make_onnx, opened, value):
+    images = pictures(2)
+    images[1, 0, 0, 0] = value
+    with pytest.raises(GuideError, match="output 'scaled' holds values that are not finite"):
+        run_batch(opened(make_onnx()), images)
+
+
+def test_outputs_without_the_batch_first_are_refused(make_onnx, opened, monkeypatch):
+    model = opened(make_onnx())
+    monkeypatch.setattr(model, "run", lambda feeds: [np.zeros((3, 4)), np.zeros(())])
+    with pytest.raises(GuideError, match=r"output 'scaled' has the shape \(3, 4\) for 2 images"):
+        run_batch(model, pictures(2))
+
+
+def test_an_input_that_the_model_does_not_take_is_told_in_one_message(make_onnx, opened):
+    with pytest.raises(GuideError, match="ONNX Runtime cannot run this model on this input"):
+        run_batch(opened(make_onnx()), np.zeros((1, 3, 5, 5), np.float32))
 
 
 def test_with_aipp_the_input_is_nhwc_bytes(make_onnx, opened):
@@ -91,14 +111,21 @@ def test_the_network_of_a_model_directory_is_opened_with_its_aipp_file(make_onnx
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"sums"', '"loc"'), ('["N", 3]', '["N", 4]'), ('["N", 3]', '["N", 3, 1]')]
+    ("old", "new"),
+    [
+        ('"sums"', '"loc"'),
+        ('"image"', '"input"'),
+        ('"N", 3, 4, 6', '"N", 3, 4, 5'),
+        ('["N", 3]', '["N", 4]'),
+        ('["N", 3]', '["N", 3, 1]'),
+    ],
 )
 def test_another_network_than_model_toml_describes_is_refused_by_name(make_onnx, write_model, old, new):
     folder = write_model((old, new))
     with pytest.raises(GuideError) as error:
         open_deployed(make_onnx(), None, read_model(folder), folder)
-    assert str(error.value).startswith(f"{folder / 'tiny.onnx'}: not Tiny: expected the outputs [('scaled'")
-    assert str(error.value).endswith("found [('scaled', (3, 4, 6)), ('sums', (3,))].")
+    assert str(error.value).startswith(f"{folder / 'tiny.onnx'}: not Tiny: expected inputs and outputs [")
+    assert str(error.value).endswith("found [('image', (4, 6, 3)), ('scaled', (3, 4, 6)), ('sums', (3,))].")
 
 
 def test_another_suffix_or_backend_is_refused(make_onnx, tmp_path):

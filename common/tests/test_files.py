@@ -135,6 +135,21 @@ def test_a_directory_in_the_place_of_the_file_is_named_and_left_alone(tmp_path, 
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
 
 
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(GuideError, match="pipe: exists and is not a regular file"):
+        files.write_text(path, "")
+    assert path.is_fifo()
+
+
+def test_a_link_stays_and_the_file_it_points_to_is_written(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    files.write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+
+
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
     (tmp_path / "out").write_text("")
     assert cli.command(lambda _: files.write_text(tmp_path / "out" / "x.txt", ""))([]) == 1

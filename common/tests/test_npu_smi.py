@@ -40,7 +40,16 @@ ONE_ROW = rows(0, "310P3", 0, 0, "0000:82:00.0").splitlines(keepends=True)[1]
 CARD = "".join(rows(2, "310", chip, 8 + chip, f"0000:0{chip}:00.0") + LINE for chip in range(4))
 CARD_CHIPS = [Chip(npu=2, chip=chip, device=8 + chip, soc="Ascend310", health="OK") for chip in range(4)]
 TWO = rows(1, "310P3", 0, 0, "0000:82:00.0") + LINE + rows(5, "310P3", 0, 1, "0000:C2:00.0", health="Alarm")
+# The 910 tables name the whole chip and have no device column.
+NO_DEVICE = rows(3, "910B4", 0, "", "0000:C1:00.0") + LINE + rows(4, "Ascend910", 0, "", "0000:C2:00.0")
 TABLES = {
+    "910": (
+        LINE + HEADER.replace("Device", "      ") + DOUBLE + NO_DEVICE + DOUBLE,
+        [
+            Chip(npu=3, chip=0, device=0, soc="Ascend910B4", health="OK"),
+            Chip(npu=4, chip=0, device=0, soc="Ascend910", health="OK"),
+        ],
+    ),
     "one chip": (ONE, ONE_CHIP),
     "no title": (ONE.replace(TITLE, ""), ONE_CHIP),
     "no hugepages": (

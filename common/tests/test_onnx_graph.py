@@ -23,6 +23,12 @@ def test_the_outside_of_a_graph(make_onnx, batch, shown):
     assert graph.producers == {"scaled": "Add_9:0", "sums": "Sum_7:0"}
 
 
+def test_a_negative_dimension_is_dynamic(make_onnx):
+    model = onnx.load(make_onnx())
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    assert describe(model).inputs[0].shape[0] == "?"
+
+
 def test_weights_listed_among_the_inputs_are_no_inputs(make_onnx):
     model = load(make_onnx())
     model.graph.input.append(helper.make_tensor_value_info("two", onnx.TensorProto.FLOAT, []))

@@ -126,3 +126,8 @@ def test_without_the_metric_the_verdict_is_fail(report, metrics, capsys):
     contents = report(metrics)
     assert (contents["verdict"], contents["metrics"]) == ("FAIL", metrics)
     assert "difference" not in capsys.readouterr().out
+
+
+def test_a_figure_that_is_not_a_number_is_null_and_fails(report):
+    contents = report({"AP": float("nan")})
+    assert (contents["verdict"], contents["metrics"]) == ("FAIL", {"AP": None})

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from common.errors import GuideError
 from common.infer import main, write_output
-from common.results import backend_of, open_results
+from common.results import made_by, open_results
 
 SHAPES = [(2, 3), (5,)]
 # Names as data sets have them: with underscores, dots and digits, not hidden.
 STEMS = st.text("ab_.019", min_size=1, max_size=8).filter(lambda text: not text.startswith("."))
-FLOATS = st.floats(width=32)
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
 def write(folder, stems, first=1, suffix="bin", shapes=SHAPES):
@@ -78,7 +78,6 @@ def test_summaries_hidden_files_and_other_files_are_no_results(tmp_path):
         ".a_1.part.txt",
         ".b_1.part.bin",
         "._a_1.bin",
-        "notes.txt",
     ):
         (tmp_path / name).write_text("0")
     assert len(open_results(tmp_path, ["a"], SHAPES).read("a")) == 2
@@ -172,7 +171,7 @@ def test_a_folder_without_results_with_both_kinds_or_none_at_all_is_refused(tmp_
 def test_a_number_with_leading_zeros_is_no_output_number(tmp_path):
     write(tmp_path, ["a"])
     (tmp_path / "a_2.bin").rename(tmp_path / "a_02.bin")
-    assert refusal(tmp_path, ["a"]).startswith(f"{tmp_path}: expected 2 outputs per input")
+    assert "a_02.bin" in refusal(tmp_path, ["a"])
 
 
 @pytest.mark.parametrize("suffix", ["bin", "txt"])
@@ -186,12 +185,32 @@ def test_what_the_library_infers_is_read_back(tmp_path, monkeypatch, make_onnx, 
         scaled, sums = results.read(stem)
         np.testing.assert_array_equal(scaled, 2 * image)
         np.testing.assert_array_equal(sums, image.sum((1, 2)))
-    assert backend_of(tmp_path / "result") == backend_of(results.folder) == "onnxruntime"
+    assert made_by(tmp_path / "result") == made_by(results.folder) == ("onnxruntime", "float32")
 
 
 def test_the_backend_of_results_without_a_record_is_unknown(tmp_path):
     folder = tmp_path / "result" / "dumpOutput_device0"
     write(folder, ["a"])
-    assert backend_of(folder) is None
-    (tmp_path / "result" / "infer.json").write_text(json.dumps({"backend": "other"}))
-    assert backend_of(folder) == "other"
+    assert made_by(folder) == (None, None)
+    record = tmp_path / "result" / "infer.json"
+    record.write_text("{")
+    assert made_by(folder) == (None, None)
+    record.write_text(json.dumps({"backend": "other", "precision": "float16"}))
+    assert made_by(folder) == ("other", "float16")
+
+
+@pytest.mark.parametrize("suffix", ["bin", "txt"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(tmp_path, suffix, value):
+    write(tmp_path, ["a"], suffix=suffix)
+    write_output(tmp_path / f"a_2.{suffix}", np.array([1, 2, value, 4, 5], np.float32))
+    results = open_results(tmp_path, ["a"], SHAPES)
+    with pytest.raises(GuideError, match=rf"a_2\.{suffix}: holds values that are not finite"):
+        results.read("a")
+
+
+@pytest.mark.parametrize("name", ["whatever.bin", "a_.bin", "notes.txt"])
+def test_files_that_are_no_results_are_refused(tmp_path, name):
+    write(tmp_path, ["a"])
+    (tmp_path / name).touch()
+    assert name in refusal(tmp_path, ["a"])

@@ -7,6 +7,7 @@ tools read them: per picture a name line, a count line and one line `x y width h
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import shorten
-from common.errors import GuideError
+from common.errors import GuideError, about
 from common.files import read_text, write_text
+from faceboxes_fddb.ellipses import face_boxes
 
 Array = NDArray[Any]
 FOLDS = 10
+FAR = 100_000  # pixels; beyond any picture
 DATA_HELP = "The FDDB data set: annotations in FDDB-folds/ or ground_truth/, pictures in originalPics/, in images/ or directly"
 TREE = """expected:
   DIR/FDDB-folds/FDDB-fold-01-ellipseList.txt to FDDB-fold-10-ellipseList.txt   (or in DIR/ground_truth/)
@@ -42,6 +45,11 @@ class Picture:
     def stem(self) -> str:
         """The name used for files: `2002/08/11/big/img_591` becomes `2002_08_11_big_img_591`."""
         return self.name.replace("/", "_")
+
+    @functools.cached_property
+    def boxes(self) -> Array:
+        """The boxes around the faces, Nx4 int64, see `ellipses.face_boxes`."""
+        return face_boxes(self.faces)
 
 
 Fold = list[Picture]
@@ -70,7 +78,17 @@ def _read_list(path: Path) -> Fold:
     for name, rows in _read_blocks(path):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise GuideError(f"{path}: the picture name {name!r} leaves the data set's directory.")
-        pictures.append(Picture(name, _numbers(path, name, rows, 6)[:, :5]))
+        faces = _numbers(path, name, rows, 6)[:, :5]
+        if (faces[:, :2] < 0).any() or (np.abs(faces) > FAR).any():
+            raise GuideError(
+                f"{path}: {name!r}: no ellipse has these radii, angle and centre: {shorten(rows)}."
+            )
+        picture = Picture(name, faces)
+        with about(f"{path}: {name!r}"):
+            _ = (
+                picture.boxes
+            )  # drawn now, so that a face outside of the picture is told before anything is run
+        pictures.append(picture)
     return pictures
 
 
@@ -87,21 +105,21 @@ def _read_blocks(path: Path) -> list[tuple[str, list[str]]]:
     while position < len(lines):
         name = lines[position].strip()
         try:
-            count = int(float(lines[position + 1]))
-            if count < 0 or not name:
+            count = float(lines[position + 1])
+            if count < 0 or count != int(count) or not name:
                 raise ValueError
         except (ValueError, IndexError, OverflowError):
             found = lines[position : position + 2]
             raise GuideError(
                 f"{path}:{position + 1}: expected a picture's name and, on the next line, a count; found {found}."
             ) from None
-        rows = lines[position + 2 : position + 2 + count]
+        rows = lines[position + 2 : position + 2 + int(count)]
         if len(rows) < count:
             raise GuideError(
-                f"{path}:{position + 1}: {name!r} announces {count} lines, the file ends after {len(rows)}."
+                f"{path}:{position + 1}: {name!r} announces {count:g} lines, the file ends after {len(rows)}."
             )
         blocks.append((name, rows))
-        position += 2 + count
+        position += 2 + len(rows)
     return blocks
 
 
@@ -172,9 +190,12 @@ def read_prep(path: Path) -> dict[str, float]:
     for number, line in enumerate(lines, 1):
         stem, *numbers = line.rsplit(" ", 3)
         try:
-            height, width, factors[stem] = map(float, numbers)
+            height, width, factor = map(float, numbers)
         except ValueError:
-            height = width = 0
-        if (height, width) != (1024, 1024) or not factors[stem] > 0:
-            raise GuideError(f"{path}:{number}: expected `name 1024.000 1024.000 factor`, found {line!r}.")
+            height = width = factor = 0
+        if (height, width) != (1024, 1024) or not 0 < factor <= 1024 or stem in factors:
+            raise GuideError(
+                f"{path}:{number}: expected `name 1024.000 1024.000 factor`, each name once, found {line!r}."
+            )
+        factors[stem] = factor
     return factors

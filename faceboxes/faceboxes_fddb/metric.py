@@ -12,17 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import shorten
-from common.errors import GuideError, about
+from common.errors import GuideError
 from faceboxes_fddb.boxes import overlaps
 from faceboxes_fddb.fddb import Fold
 
 Array = NDArray[Any]
-MASK = 1000  # the original draws each ellipse on a mask of this side and cuts it off there
 MATCH = 0.5
 THRESHOLDS = 1 - np.arange(1, 1001) / 1000
 
@@ -46,33 +44,6 @@ class FoldScore:
         precision = np.concatenate(([0.0], self.matched / np.maximum(self.proposals, 1), [0.0]))
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
         return float(np.sum(np.diff(recall) * envelope[1:]))
-
-
-def face_boxes(faces: Array) -> Array:
-    """Return the boxes around ellipses: Nx5 float64 as FDDB lists them to Nx4 int64.
-
-    A box is (xmin, ymin, xmax, ymax) of the ellipse drawn with OpenCV on a 1000x1000 mask, xmax and ymax
-    exclusive; centre and radii are truncated to whole pixels. OpenCV 4.13 and later draw 1.5 to 4 % of the
-    ellipses one pixel differently from earlier versions.
-    """
-    boxes = np.empty((len(faces), 4), np.int64)
-    for box, (major, minor, angle, centre_x, centre_y) in zip(boxes, faces, strict=True):
-        radii, centre = (int(major), int(minor)), (int(centre_x), int(centre_y))
-        # Only the part of the mask that the ellipse can reach; translation by whole pixels changes nothing.
-        reach = max(radii) + 3
-        left, top = (max(0, min(MASK, c - reach)) for c in centre)
-        right, bottom = (max(0, min(MASK, c + reach)) for c in centre)
-        mask = np.zeros((bottom - top, right - left), np.uint8)
-        contours = []
-        if mask.size:
-            moved = (centre[0] - left, centre[1] - top)
-            cv2.ellipse(mask, moved, radii, angle / 3.1415926 * 180, 0, 360, (255,), 1)
-            contours = list(cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0])
-        if not contours:
-            raise GuideError(f"the annotated face at {centre} lies outside of {MASK}x{MASK} pixels.")
-        x, y, width, height = cv2.boundingRect(contours[0])
-        box[:] = left + x, top + y, left + x + width, top + y + height
-    return boxes
 
 
 def first_hits(boxes: Array, faces: Array) -> Array:
@@ -109,10 +80,8 @@ def _evaluate_fold(fold: Fold, detections: Mapping[str, Array], stretch: Any) ->
         found = detections[picture.stem]
         if not len(found) or not len(picture.faces):
             continue
-        with about(picture.name):
-            truth = face_boxes(picture.faces)
         boxes = np.concatenate((found[:, :2], found[:, :2] + found[:, 2:4]), axis=1)
-        hits.append(first_hits(boxes, truth))
+        hits.append(first_hits(boxes, picture.boxes))
         # At a threshold the original takes all boxes up to the last one that reaches it. A box is therefore
         # in from the highest score among itself and its successors.
         levels.append(np.maximum.accumulate(stretch(found[:, 4])[::-1])[::-1])

@@ -7,6 +7,8 @@ The only module of this package that needs torch. Module names are those of the 
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -124,26 +126,45 @@ def load_checkpoint(path: Path) -> FaceBoxes:
     if not path.is_file():
         raise GuideError(f"{path}: no such checkpoint.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch warns of kinds of file that are refused here anyway
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)", str(error))  # torch's own text advises to load it all the same
         raise GuideError(
-            f"{path}: refused, nothing in it was executed: it is damaged or holds more than tensors. "
-            f"Expected a state dict saved by torch.save. ({_first_line(error)})"
+            f"{path}: refused, nothing in it was executed: it is damaged or holds more than tensors"
+            + (f" ({found[1]})" if found else "")
+            + ". Expected a state dict saved by torch.save."
         ) from None
     except Exception as error:  # noqa: BLE001  a damaged file can fail anywhere in torch's reader
-        raise GuideError(
-            f"{path}: not a checkpoint that torch can read, or damaged. ({_first_line(error)})"
-        ) from None
-    weights = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise GuideError(f"{path}: expected a state dict, tensors by name, found {type(content).__name__}.")
+        kind = type(error).__name__
+        raise GuideError(f"{path}: not a checkpoint that torch can read, or damaged ({kind}).") from None
     network = FaceBoxes()
-    _load(network, {str(key).removeprefix("module."): value for key, value in weights.items()}, path)
+    weights = _weights(content, path)
+    problems = _problems(network.state_dict(), weights)
+    if problems:
+        raise GuideError(f"{path}: not a FaceBoxes checkpoint:\n  " + "\n  ".join(problems[:8]))
+    network.load_state_dict(weights)
     return network.eval()
 
 
-def _load(network: FaceBoxes, weights: dict[str, Tensor], path: Path) -> None:
-    expected = network.state_dict()
+def _weights(content: Any, path: Path) -> dict[str, Any]:
+    """Return the state dict that a file's content is or holds, without the prefix `module.`."""
+    if isinstance(content, dict):
+        content = content.get("state_dict", content)
+    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
+        keys = f" with the keys {shorten(map(str, content))}" if isinstance(content, dict) else ""
+        raise GuideError(
+            f"{path}: expected a state dict, tensors by name, found a {type(content).__name__}{keys}."
+        )
+    weights = {str(key).removeprefix("module."): value for key, value in content.items()}
+    if len(weights) < len(content):
+        raise GuideError(f"{path}: holds entries both with and without the prefix `module.`.")
+    return weights
+
+
+def _problems(expected: dict[str, Tensor], weights: dict[str, Any]) -> list[str]:
+    """Say what keeps weights from being loaded: each entry must be there, a plain tensor, of its shape, finite."""
     problems = []
     missing = [key for key in expected if key not in weights]
     if missing:
@@ -151,19 +172,21 @@ def _load(network: FaceBoxes, weights: dict[str, Tensor], path: Path) -> None:
     extra = [key for key in weights if key not in expected]
     if extra:
         problems.append(f"{len(extra)} entries do not belong to it: {shorten(extra)}")
-    for key in expected.keys() & weights.keys():
-        found = weights[key]
-        if found.shape != expected[key].shape:
-            problems.append(f"{key}: expected shape {tuple(expected[key].shape)}, found {tuple(found.shape)}")
+    for key, wanted in expected.items():
+        found = weights.get(key, wanted)
+        if not isinstance(found, Tensor) or found.layout != torch.strided or found.device.type != "cpu":
+            problems.append(f"{key}: expected a dense tensor, found {type(found).__name__}")
+        elif (
+            found.is_floating_point() != wanted.is_floating_point()
+            or found.is_quantized
+            or found.is_complex()
+        ):
+            problems.append(f"{key}: expected {wanted.dtype}, found {found.dtype}")
+        elif found.shape != wanted.shape:
+            problems.append(f"{key}: expected shape {tuple(wanted.shape)}, found {tuple(found.shape)}")
         elif not torch.isfinite(found).all():
             problems.append(f"{key}: holds values that are not finite")
-    if problems:
-        raise GuideError(f"{path}: not a FaceBoxes checkpoint:\n  " + "\n  ".join(sorted(problems)[:8]))
-    network.load_state_dict(weights)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    return problems
 
 
 def seeded_network() -> FaceBoxes:

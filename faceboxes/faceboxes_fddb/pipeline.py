@@ -64,7 +64,8 @@ def find_faces(model: Backend, pictures: Mapping[str, Path], batch_size: int, wo
 
 def _run(model: Backend, batch: list[tuple[str, Array, float, float]], found: Found) -> None:
     start = time.perf_counter()
-    loc, conf = run_batch(model, np.stack([canvas for _, canvas, _, _ in batch]))
+    with about(cli.shorten(stem for stem, _, _, _ in batch)):
+        loc, conf = run_batch(model, np.stack([canvas for _, canvas, _, _ in batch]))
     inferred = time.perf_counter()
     for row, (stem, _, factor, spent) in enumerate(batch):
         found.faces[stem] = detect(loc[row], conf[row], factor)

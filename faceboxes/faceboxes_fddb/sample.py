@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import GuideError
-from common.files import staged, write_text
-from common.images import read_image
+from common.files import write_text
+from common.images import read_image, write_image
 from faceboxes_fddb.fddb import FOLDS, Fold, Picture, read_folds
 
 Array = NDArray[Any]
@@ -61,8 +61,7 @@ def write_sample(folder: Path) -> list[Fold]:
     for person, (image, face) in portraits().items():
         for variant, (changed, moved) in variants(image, face).items():
             name = f"sample/{person}_{variant}"
-            with staged(folder / "originalPics" / f"{name}.jpg") as temporary:
-                cv2.imwrite(str(temporary), changed, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            write_image(folder / "originalPics" / f"{name}.jpg", changed)
             pictures.append(Picture(name, moved[None]))
     for number, picture in zip(range(1, FOLDS + 1), pictures, strict=True):
         face_line = " ".join(f"{value:.6f}" for value in picture.faces[0])

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
 
 import evaluate  # noqa: E402
+import pth2onnx  # noqa: E402
 from common import download  # noqa: E402
-from common.errors import GuideError  # noqa: E402
 from common.images import read_image  # noqa: E402
 from faceboxes_fddb import agreement, fddb, sample  # noqa: E402
 from tests.conftest import read_json, write_data  # noqa: E402
@@ -39,7 +39,7 @@ def test_reference_pictures_give_the_reference_detections(published, cases, libr
 
 def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, monkeypatch, capsys):
     def unavailable(checkpoint, folder):
-        raise GuideError("could not download FaceBoxesProd.pth")
+        raise download.UnavailableError("could not download FaceBoxesProd.pth")
 
     monkeypatch.setattr(download, "fetch", unavailable)
     assert evaluate.main(["--out", str(tmp_path)]) == 0
@@ -47,6 +47,22 @@ def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, monkeypat
     assert "WARNING: could not download FaceBoxesProd.pth" in captured.err
     assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in captured.err
     assert "seeded random weights" in read_json(tmp_path / "metrics.json")["why"]
+
+
+def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, capsys):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "FaceBoxesProd.pth").write_bytes(b"cut")
+    monkeypatch.setattr(pth2onnx, "HERE", tmp_path)
+    assert evaluate.main(["--out", str(tmp_path / "out")]) == 1
+    assert "expected 4072492 bytes, found 3" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_a_checkpoint_that_would_not_be_used_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main(["--model", "a.onnx", "--checkpoint", "b.pth", "--data", "FDDB"])
+    assert stop.value.code == 2
+    assert "--checkpoint beside --model" in capsys.readouterr().err
 
 
 def test_an_onnx_file_of_another_checkpoint_is_found_out(seeded_onnx, tmp_path, capsys):

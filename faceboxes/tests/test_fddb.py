@@ -50,6 +50,7 @@ def test_names_with_slashes_and_with_underscores_are_the_same(tmp_path):
     [
         ("a\nx\n", r"dets.txt:1: expected a picture's name .* found \['a', 'x'\]"),
         ("a\n", "dets.txt:1: expected a picture's name"),
+        ("a\n1.7\n1 2 3 4 0.5\n", "dets.txt:1: expected a picture's name"),
         ("a\n-1\n", "dets.txt:1: expected a picture's name"),
         ("a\ninf\n", "dets.txt:1: expected a picture's name"),
         ("a\n2.0\n1 2 3 4 0.5\n", "'a' announces 2 lines, the file ends after 1"),
@@ -89,6 +90,23 @@ def test_a_picture_listed_twice_is_refused(data):
         fddb.read_folds(data)
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("-68 50 1.5 32 24 1", "no ellipse has these radii, angle and centre: -68 50 1.5 32 24 1"),
+        ("20 15 1.5 1e300 24 1", "no ellipse has these radii, angle and centre"),
+        ("20 15 1.5 5000 24 1", r"'a': the annotated face at \(5000, 24\) lies outside of 1000x1000 pixels"),
+        ("20 15 1.5 24 1", "expected 6 numbers per line"),
+    ],
+)
+def test_a_face_that_cannot_be_is_named_with_its_list(row, words, data):
+    path = data / "FDDB-folds" / "FDDB-fold-09-ellipseList.txt"
+    path.write_text(f"a\n1\n{row}\n")
+    with pytest.raises(GuideError, match=words) as error:
+        fddb.read_folds(data)
+    assert str(error.value).startswith(str(path))
+
+
 def test_prep_lines_survive_writing_and_reading(tmp_path):
     path = tmp_path / "FDDB.txt"
     path.write_text(fddb.prep_line("a b", 1.70666) + fddb.prep_line("c", 0.5))
@@ -97,7 +115,15 @@ def test_prep_lines_survive_writing_and_reading(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["a 1024.000 1024.000", "a 1024.000 512.000 1.000", "a 1024.000 1024.000 0", "", "a b c d"]
+    "line",
+    [
+        "a 1024.000 1024.000",
+        "a 1024.000 512.000 1.000",
+        "a 1024.000 1024.000 0",
+        "a 1024.000 1024.000 inf",
+        "",
+        "a b c d",
+    ],
 )
 def test_a_damaged_prep_line_is_refused(line, tmp_path):
     path = tmp_path / "FDDB.txt"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import GuideError
 from faceboxes_fddb import fddb, metric
+from faceboxes_fddb.ellipses import face_boxes
 from faceboxes_fddb.fddb import Picture
 from tests import naive
 from tests.conftest import read_json
@@ -27,14 +28,14 @@ def test_a_face_box_is_that_of_the_ellipse_on_the_whole_mask(face):
         expected = naive.face_box(face)
     except IndexError:  # nothing of it was drawn
         with pytest.raises(GuideError, match="lies outside"):
-            metric.face_boxes(np.array([face]))
+            face_boxes(np.array([face]))
     else:
-        assert tuple(metric.face_boxes(np.array([face]))[0]) == expected
+        assert tuple(face_boxes(np.array([face]))[0]) == expected
 
 
 def test_single_ellipses_are_within_a_pixel_of_either_opencv(cases):
     facts = read_json(cases / "fddb_eval" / "rasterise.json")
-    found = metric.face_boxes(np.array(facts["ellipses"]))
+    found = face_boxes(np.array(facts["ellipses"]))
     for version in ("opencv_4.6.0_to_4.12.0", "opencv_4.13.0_and_5.0.0"):
         assert np.abs(found - facts[version]).max() <= 1
 
@@ -53,7 +54,7 @@ def test_stored_detections_give_the_reference_figures(case, cases):
         assert score.matched[curve["t"]].tolist() == curve["matched"]
     for number, fold in enumerate(folds, 1):
         for picture in fold:
-            assert metric.face_boxes(picture.faces).tolist() == boxes[str(number)][picture.stem]
+            assert face_boxes(picture.faces).tolist() == boxes[str(number)][picture.stem]
 
 
 def random_case(seed):

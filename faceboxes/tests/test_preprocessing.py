@@ -78,8 +78,8 @@ def test_guide_flags_write_one_bin_per_picture_and_their_lines(data, tmp_path, r
     done = run("preprocess.py", "--dataset", data, "--save-folder", out)
     assert done.returncode == 0, done.stderr
     names = {path.name for path in out.iterdir()}
-    assert len(names) == 13
-    assert {"FDDB.txt", "2002_08_00_big_img_0.bin", "2003_01_a.b_1.c.bin"} <= names
+    assert len(names) == 14
+    assert {"FDDB.txt", "preprocess.json", "2002_08_00_big_img_0.bin", "2003_01_a.b_1.c.bin"} <= names
     lines = (out / "FDDB.txt").read_text().splitlines()
     assert lines[0] == "2002_08_00_big_img_0 1024.000 1024.000 16.000"
     assert len(lines) == 12
@@ -111,6 +111,16 @@ def test_a_second_run_leaves_complete_files_alone_and_renews_the_rest(data, tmp_
     assert (out / "FDDB.txt").read_text() == lines.replace(
         "img_3 1024.000 1024.000 16.000", "img_3 1024.000 1024.000 17.067"
     )
+
+
+def test_another_data_set_with_the_same_names_is_not_taken_for_the_first(data, tmp_path):
+    other = write_data(tmp_path / "other", {"2002/08/03/big/img_3": np.full((30, 60, 3), 7, np.uint8)})
+    out = tmp_path / "prep"
+    assert preprocess.main(["--data", str(data), "--out", str(out)]) == 0
+    assert preprocess.main(["--data", str(other), "--out", str(out)]) == 0
+    assert (out / "FDDB.txt").read_text() == "2002_08_03_big_img_3 1024.000 1024.000 17.067\n"
+    content = np.fromfile(out / "2002_08_03_big_img_3.bin", np.uint8)
+    assert set(np.unique(content)) == {0, 7}
 
 
 def test_a_killed_run_is_gone_on_with(tmp_path):

@@ -97,7 +97,16 @@ def test_outputs_that_are_nan_are_not_kept(tmp_path, monkeypatch, capsys):
     torch.nn.init.constant_(network.conv4_2.bn.weight, float("nan"))
     monkeypatch.setattr("faceboxes_fddb.network.load_checkpoint", lambda path: network)
     assert pth2onnx.main(["--checkpoint", "any.pth", "--out", str(tmp_path / "nan.onnx")]) == 1
-    assert "differs from torch by nan" in capsys.readouterr().err
+    assert "output 'class' holds values that are not finite" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--out", "noext"], ["--opset", "99"]])
+def test_what_cannot_be_exported_is_wrong_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        pth2onnx.main(["--checkpoint", "any.pth", *arguments])
+    assert stop.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
 
 
 def test_a_bad_checkpoint_is_told_in_one_message(tmp_path, capsys):

@@ -109,8 +109,8 @@ def test_stored_detections_are_scored_again_without_pictures(steps, scored, tmp_
     assert postprocess.main([*arguments, "--out", str(tmp_path / "out")]) == 0
     again, before = (read_json(folder / "metrics.json") for folder in (tmp_path / "out", scored))
     assert again["metrics"] == before["metrics"]
-    assert again["backend"] is None
-    assert before["backend"] == "onnxruntime"
+    assert (again["backend"], again["precision"]) == (None, None)
+    assert (before["backend"], before["precision"]) == ("onnxruntime", "float32")
 
 
 def test_the_streamed_route_gives_the_same_faces(steps, scored, seeded_onnx, tmp_path, run):
@@ -137,7 +137,7 @@ def test_a_subset_is_labelled_and_has_no_verdict(steps, scored):
 
 def perfect(folds):
     """Detections that find every face, one box each, the scores all different."""
-    from faceboxes_fddb.metric import face_boxes
+    from faceboxes_fddb.ellipses import face_boxes
 
     found, score = {}, 1.0
     for fold in folds:
@@ -187,6 +187,7 @@ def copy_results(steps, tmp_path):
         ("extra", "results that belong to no input: stranger"),
         ("one output", "expected 2 outputs per input"),
         ("wrong size", "expected 349184 bytes (21824x4 float32), found 100"),
+        ("not finite", "sample_hopper_dark_1.bin: holds values that are not finite"),
         ("swapped", "expected 349184 bytes (21824x4 float32), found 174592"),
     ],
 )
@@ -202,6 +203,8 @@ def test_unfitting_results_are_told_in_one_message(damage, words, steps, tmp_pat
         second.unlink()
     elif damage == "wrong size":
         first.write_bytes(bytes(100))
+    elif damage == "not finite":
+        np.full((21824, 4), np.nan, np.float32).tofile(first)
     elif damage == "swapped":
         shutil.copy(second, first)
     arguments = ["--results", str(results), "--prep", str(steps / "prep"), "--data", str(steps / "data")]

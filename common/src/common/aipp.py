@@ -122,10 +122,13 @@ def fold(model: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
     graph = folded.graph
     weights = {tensor.name for tensor in graph.initializer}
     images = [value for value in graph.input if value.name not in weights]
-    if len(images) != 1 or len(images[0].type.tensor_type.shape.dim) != 4:
-        raise GuideError(f"AIPP needs a model with one image input, found {len(images)} inputs.")
+    if len(images) != 1:
+        raise GuideError(f"AIPP needs a model with one input, found {len(images)}.")
+    dims = images[0].type.tensor_type.shape.dim
+    if len(dims) != 4:
+        raise GuideError(f"AIPP needs an input of 4 dimensions, {images[0].name!r} has {len(dims)}.")
     name = images[0].name
-    batch, channels, height, width = images[0].type.tensor_type.shape.dim
+    batch, channels, height, width = dims
     if channels.dim_value != 3:
         raise GuideError(f"AIPP RGB888_U8 needs 3 channels, found {channels.dim_value} in input {name!r}.")
     for node in graph.node:
@@ -154,6 +157,6 @@ def fold(model: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
     ]
     for position, node in enumerate(nodes):
         graph.node.insert(position, node)
-    dims = [d.dim_param or d.dim_value for d in (batch, height, width)] + [3]
-    images[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.UINT8, dims))
+    shape = [d.dim_param or d.dim_value for d in (batch, height, width)] + [3]
+    images[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.UINT8, shape))
     return folded

@@ -67,7 +67,7 @@ def atc_command(
         *_check_outputs(model, graph),
         *_check_options(model, folder),
     ]
-    if not re.fullmatch(r"Ascend\w+", soc_version):
+    if not re.fullmatch(r"Ascend[\w-]+", soc_version):
         problems.append(
             f"--soc-version: expected Ascend and the chip's name, as in Ascend310P3, found {soc_version!r}"
         )
@@ -175,19 +175,33 @@ def _check_aipp(model: ModelToml, path: Path) -> list[str]:
 
 
 def convert(command: Sequence[str]) -> Path:
-    """Run ATC and return the .om it wrote; success is exit code 0 and a new file, whatever ATC prints."""
+    """Run ATC and return the .om it wrote; success is exit code 0 and a new file, whatever ATC prints.
+
+    An .om of an earlier run is set aside, replaced on success and put back on failure.
+    """
     output = next(word for word in command if word.startswith("--output="))
     om = Path(output.partition("=")[2] + ".om")
     om.parent.mkdir(parents=True, exist_ok=True)
-    before = om.stat() if om.exists() else None
-    code, tail = process.stream(command, _REMEDY)
-    if code:
-        raise GuideError(f"atc failed with exit code {code}; its last words were:\n  " + "\n  ".join(tail))
-    after = om.stat() if om.exists() else None
-    if after is None or (before and (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)):
-        raise GuideError(
-            f"atc ended with exit code 0 but wrote no new {om}; its last words were:\n  " + "\n  ".join(tail)
-        )
+    earlier = om.with_name(f".{om.name}.earlier")
+    if om.exists() and not earlier.exists():  # it exists if this program was killed while ATC wrote the .om
+        om.replace(earlier)
+    om.unlink(missing_ok=True)
+    done = False
+    try:
+        code, tail = process.stream(command, _REMEDY)
+        last = "its last words were:\n  " + "\n  ".join(tail)
+        if code:
+            raise GuideError(f"atc failed with exit code {code}; {last}")
+        if not om.is_file():
+            raise GuideError(f"atc ended with exit code 0 but wrote no new {om}; {last}")
+        done = True
+    finally:
+        if done:
+            earlier.unlink(missing_ok=True)
+        else:
+            om.unlink(missing_ok=True)
+            if earlier.exists():
+                earlier.replace(om)
     return om
 
 

@@ -63,7 +63,10 @@ class OnnxRuntime:
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Run one batch, see `Backend.run`."""
-        arrays: list[Array] = self._session.run([value.name for value in self.outputs], dict(feeds))
+        try:
+            arrays: list[Array] = self._session.run([value.name for value in self.outputs], dict(feeds))
+        except Exception as error:  # noqa: BLE001  as above
+            raise GuideError(f"ONNX Runtime cannot run this model on this input: {error}") from None
         return arrays
 
     def close(self) -> None:
@@ -87,11 +90,15 @@ def open_model(path: Path, backend: str | None = None, aipp: Aipp | None = None)
 
 def open_deployed(path: Path, backend: str | None, model: ModelToml, folder: Path) -> Backend:
     """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network."""
-    opened = open_model(path, backend, named_aipp(model, folder))
-    found = [(value.name, value.shape[1:]) for value in opened.outputs]
-    expected = [(tensor.name, tensor.shape[1:]) for tensor in model.outputs]
+    aipp = named_aipp(model, folder)
+    opened = open_model(path, backend, aipp)
+    expected = [(tensor.name, tensor.image_shape) for tensor in (*model.inputs, *model.outputs)]
+    if aipp:  # the picture comes as it is stored, channels last
+        (name, (channels, height, width)), *outputs = expected
+        expected = [(name, (height, width, channels)), *outputs]
+    found = [(value.name, value.shape[1:]) for value in (*opened.inputs, *opened.outputs)]
     if found != expected:
-        raise GuideError(f"{path}: not {model.title}: expected the outputs {expected}, found {found}.")
+        raise GuideError(f"{path}: not {model.title}: expected inputs and outputs {expected}, found {found}.")
     return opened
 
 
@@ -113,9 +120,18 @@ def run_batch(model: Backend, images: Array) -> list[Array]:
     """Run a batch, Nx..., through a model with one input; a smaller batch than a fixed one is padded.
 
     The last image is repeated up to the model's own batch size, and those rows of the outputs are cut off.
+    Outputs that are not finite are an error.
     """
     count = len(images)
     fixed = fixed_batch(model)
     if fixed and count < fixed:
         images = np.concatenate((images, np.repeat(images[-1:], fixed - count, axis=0)))
-    return [output[:count] for output in model.run({model.inputs[0].name: images})]
+    outputs = model.run({model.inputs[0].name: images})
+    for value, output in zip(model.outputs, outputs, strict=True):
+        if output.shape[:1] != (len(images),):
+            raise GuideError(
+                f"output {value.name!r} has the shape {output.shape} for {len(images)} images; the batch must be first."
+            )
+        if not np.isfinite(output).all():
+            raise GuideError(f"output {value.name!r} holds values that are not finite.")
+    return [output[:count] for output in outputs]

@@ -13,6 +13,11 @@ from common.errors import GuideError
 from common.files import sha256
 from common.model_toml import Checkpoint
 
+
+class UnavailableError(GuideError):
+    """The file is not here and no source could give it."""
+
+
 TIMEOUT = 20  # seconds without a byte
 
 
@@ -36,7 +41,7 @@ def fetch(checkpoint: Checkpoint, folder: Path) -> Path:
             continue
         part.replace(target)
         return target
-    raise GuideError(
+    raise UnavailableError(
         f"could not download {checkpoint.file}:\n"
         + "\n".join(failures)
         + f"\nGet the file ({checkpoint.bytes} bytes, sha256 {checkpoint.sha256}) on another machine and put it at "

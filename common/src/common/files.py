@@ -22,6 +22,10 @@ def staged(path: Path) -> Iterator[Path]:
     The temporary name is fixed per target, begins with a dot and keeps the suffix: a killed run leaves at most one such
     file per target, no listing takes it for a result, and the next run overwrites it.
     """
+    if path.is_symlink():
+        path = path.resolve()  # the file it points to is written, the link stays
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise GuideError(f"{path}: exists and is not a regular file; choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:

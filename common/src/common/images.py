@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import GuideError
+from common.files import write_array
 
 Array = NDArray[Any]
+# What OpenCV has to say of a damaged picture is said in our own message.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -40,6 +43,12 @@ def read_image(path: Path) -> Array:
             "Copy or download this file again, or leave it out."
         )
     return image
+
+
+def write_image(path: Path, image: Array) -> None:
+    """Write a picture, HxWx3 uint8 BGR, in the format of its suffix, complete or not at all."""
+    _, data = cv2.imencode(path.suffix, image)
+    write_array(path, data)
 
 
 def _is_truncated(data: bytes) -> bool:

@@ -9,7 +9,6 @@ with the inputs whose results are not complete.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,10 +21,11 @@ from numpy.typing import NDArray
 from common import backend, cli, model_toml
 from common.aipp import Aipp, named_aipp, read_aipp
 from common.errors import GuideError
-from common.files import sha256, write_array, write_json, write_text
+from common.files import sha256, write_array, write_text
 from common.info import list_files, read_info
 from common.parallel import map_threads
 from common.perf import write_summary
+from common.resume import unfinished
 
 Array = NDArray[Any]
 DEVICE_FOLDER = "dumpOutput_device0"
@@ -80,7 +80,8 @@ def write_output(path: Path, array: Array) -> None:
     if path.suffix == ".bin":
         write_array(path, array)
     else:  # nine significant digits give every float32 back exactly
-        write_text(path, " ".join([f"{value:.9g}" for value in array.ravel().tolist()]) + "\n")
+        form = "{:.9g}" if array.dtype == np.float32 else "{!r}"
+        write_text(path, " ".join([form.format(value) for value in array.ravel().tolist()]) + "\n")
 
 
 def infer(
@@ -129,28 +130,19 @@ def _batches(items: Any, size: int) -> Iterator[list[tuple[str, Array, float]]]:
         yield batch
 
 
-def unfinished(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:
-    """Return the inputs whose results are not complete, and record what this run is.
-
-    A result counts if it was written after its input came to its place, by a run of the same model and options
-    on the same directories, which `OUT/infer.json` identifies; all others are computed again and replaced.
-    """
-    record = out / "infer.json"
-    run = {**run, "folders": sorted({str(path.parent.resolve()) for path in paths})}
-    try:
-        same = json.loads(record.read_text(encoding="utf-8")) == run
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        write_json(record, run)
-    begun = record.stat().st_mtime_ns
-
-    def complete(path: Path) -> bool:
-        newest = max(begun, path.stat().st_ctime_ns)
-        targets = result_paths(out / DEVICE_FOLDER, path.stem, outputs, run["format"])
-        return all(target.is_file() and target.stat().st_mtime_ns >= newest for target in targets)
-
-    return [path for path in paths if not complete(path)]
+def remaining(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:
+    """Return the inputs whose results are not there yet, see `resume.unfinished`; `OUT/infer.json` is the record."""
+    folder, suffix = out / DEVICE_FOLDER, run["format"]
+    other = next(each for each in FORMATS if each != suffix)
+    if any(folder.glob(f"[!.]*.{other}")):
+        raise GuideError(
+            f"{folder}: holds .{other} results of an earlier run; remove them, or choose another --out."
+        )
+    sources = {path.stem: path for path in paths}
+    todo = unfinished(
+        out / "infer.json", run, sources, lambda stem: result_paths(folder, stem, outputs, suffix)
+    )
+    return [sources[stem] for stem in todo]
 
 
 def find_aipp(choice: str | None) -> Aipp | None:
@@ -196,18 +188,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = inputs_of(options.input)
     aipp = find_aipp(options.aipp)
     model = backend.open_model(options.model, options.backend, aipp)
-    batch_size = backend.choose_batch_size(model, options.batch_size)
     if len(model.inputs) != 1:
         raise GuideError(f"{options.model}: expected a model with one input, found {len(model.inputs)}.")
+    batch_size = backend.choose_batch_size(model, options.batch_size)
     check_sizes(paths, model.inputs[0].shape, model.inputs[0].dtype)
 
     run = {
         "model": sha256(options.model),
         "backend": model.name,
+        "precision": model.precision,
         "aipp": repr(aipp),
         "format": options.output_format,
     }
-    todo = unfinished(paths, options.out, run, len(model.outputs))
+    todo = remaining(paths, options.out, run, len(model.outputs))
     if len(todo) < len(paths):
         print(
             f"{len(paths) - len(todo)} of {len(paths)} inputs already have their results; going on with the rest"

@@ -5,6 +5,7 @@ Format: `get_info.py` of the guides (`get_info.py bin DIR OUT.info W H`, `get_in
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,12 +25,12 @@ def list_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return files
 
 
-def write_info(out: Path, files: Sequence[tuple[Path, int, int]]) -> None:
+def write_info(out: Path, files: Sequence[tuple[str, int, int]]) -> None:
     """Write one line per (path, width, height); a path with white space, which the tool cannot read, is an error."""
     for path, _, _ in files:
-        if any(character.isspace() for character in str(path)):
+        if any(character.isspace() for character in path):
             raise GuideError(
-                f"{str(path)!r}: the benchmark tool splits its input list at white space; "
+                f"{path!r}: the benchmark tool splits its input list at white space; "
                 "rename the file or directory."
             )
     write_text(out, "".join(f"{i} {p} {w} {h}\n" for i, (p, w, h) in enumerate(files)))
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "kind", choices=("bin", "jpg"), help="Whether to list preprocessed .bin files or pictures."
     )
-    arguments.add_argument("folder", type=Path, metavar="DIR", help="The directory whose files are listed.")
+    arguments.add_argument("folder", metavar="DIR", help="The directory whose files are listed.")
     arguments.add_argument("out", type=Path, metavar="OUT.info", help="The list to write.")
     for side in ("width", "height"):
         arguments.add_argument(
@@ -73,11 +74,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.kind == "bin":
         if options.height is None:
             arguments.error("bin needs WIDTH and HEIGHT, the network's input size in pixels")
-        files = [(path, options.width, options.height) for path in list_files(options.folder, (".bin",))]
+        paths = list_files(Path(options.folder), (".bin",))
+        sizes = [(options.width, options.height)] * len(paths)
     else:
-        pictures = list_files(options.folder, SUFFIXES)
-        sizes = (read_image(path).shape for path in cli.progress(pictures, len(pictures), "sizes"))
-        files = [(path, shape[1], shape[0]) for path, shape in zip(pictures, sizes, strict=True)]
+        paths = list_files(Path(options.folder), SUFFIXES)
+        shapes = (read_image(path).shape for path in cli.progress(paths, len(paths), "sizes"))
+        sizes = [(shape[1], shape[0]) for shape in shapes]
+    # DIR as it was given, `./prep` with its dot, joined with the name, as the guides' script writes it.
+    names = [os.path.join(options.folder, path.name) for path in paths]  # noqa: PTH118
+    files = [(name, *size) for name, size in zip(names, sizes, strict=True)]
     write_info(options.out, files)
     print(f"{options.out}: {len(files)} inputs")
     return 0

@@ -34,14 +34,20 @@ def parse(table: str) -> list[Chip]:
         if "Process id" in line:
             break
         cells = [cell.split() for cell in line.strip().strip("|").split("|")]
-        if not line.startswith("|") or len(cells) < 3 or len(cells[0]) != 2 or not cells[0][0].isdigit():
+        if (
+            not line.startswith("|")
+            or len(cells) < 3
+            or len(cells[0]) not in (1, 2)
+            or not cells[0][0].isdigit()
+        ):
             continue
         if re.fullmatch(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]", "".join(cells[1])):
-            if first and cells[0][1].isdigit():
+            if first and cells[0][-1].isdigit():
                 npu, name, health = int(first[0]), first[1], first[2]
-                chips.append(Chip(npu, int(cells[0][0]), int(cells[0][1]), f"Ascend{name}", health))
+                chip, device = int(cells[0][0]), int(cells[0][-1])  # 910 tables have no device column
+                chips.append(Chip(npu, chip, device, f"Ascend{name.removeprefix('Ascend')}", health))
             first = []
-        else:
+        elif len(cells[0]) == 2:
             first = [*cells[0], " ".join(cells[1])]
     return chips
 

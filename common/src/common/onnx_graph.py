@@ -63,5 +63,5 @@ def describe(model: onnx.ModelProto) -> Graph:
 def _value(value: onnx.ValueInfoProto) -> Value:
     tensor = value.type.tensor_type
     dims = tensor.shape.dim
-    shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in dims)
+    shape = tuple(d.dim_value if d.dim_value > 0 else d.dim_param or "?" for d in dims)
     return Value(value.name, str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,15 +66,17 @@ def write_metrics(
     """
     accuracy = model.accuracy
     comparable = why_not_comparable is None
+    # JSON has no NaN.
+    figures = {name: None if value is None or math.isnan(value) else value for name, value in metrics.items()}
     report: dict[str, Any] = {
         "model": model.name,
         "dataset": dataset,
         "images": images,
-        "metrics": dict(metrics),
+        "metrics": figures,
         "published": accuracy.published,
         "comparable": comparable,
-        **({"why": why_not_comparable} if why_not_comparable else {}),
-        "verdict": verdict(accuracy, metrics) if comparable else "not comparable",
+        **({} if comparable else {"why": why_not_comparable}),
+        "verdict": verdict(accuracy, figures) if comparable else "not comparable",
         "backend": backend,
         "precision": precision,
         "versions": versions(),

@@ -22,7 +22,7 @@ from common.errors import GuideError
 from common.files import read_text
 
 _RESULT = re.compile(r"(?P<stem>.+)_(?P<k>0|[1-9]\d*)\.(?P<suffix>bin|txt)", re.DOTALL)
-_SUMMARY = re.compile(r"perf_vision_batchsize_.*|.*sum?mary\.json")
+_SUMMARY = re.compile(r"perf_vision_batchsize_.*")
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,7 @@ def open_results(folder: Path, stems: Iterable[str], shapes: Sequence[Sequence[i
         folder = folder / "dumpOutput_device0"
     if not folder.is_dir():
         raise GuideError(f"{folder}: no such result directory.")
-    found: dict[str, dict[str, set[int]]] = {}
-    for path in folder.iterdir():
-        match = _RESULT.fullmatch(path.name)
-        if match and not path.name.startswith(".") and not _SUMMARY.fullmatch(path.name):
-            found.setdefault(match["suffix"], {}).setdefault(match["stem"], set()).add(int(match["k"]))
+    found, strangers = _sort_files(folder)
     if len(found) != 1:
         what = "both .bin and .txt results; remove one kind" if found else "no result file `<name>_<k>.bin`"
         raise GuideError(f"{folder}: holds {what}.")
@@ -64,6 +60,7 @@ def open_results(folder: Path, stems: Iterable[str], shapes: Sequence[Sequence[i
     first = min(min(numbers) for numbers in results.values())
     wanted = set(range(first, first + len(shapes)))
 
+    _refuse(folder, "files that are no `<name>_<k>` result:", strangers, "Remove them.")
     expected = set(stems)
     _refuse(folder, "no result for", sorted(expected - set(results)), "Run the inference again for them.")
     extra = sorted(set(results) - expected)
@@ -83,6 +80,20 @@ def open_results(folder: Path, stems: Iterable[str], shapes: Sequence[Sequence[i
             for k, shape in enumerate(opened.shapes, first):
                 _check_size(folder / f"{stem}_{k}.bin", shape)
     return opened
+
+
+def _sort_files(folder: Path) -> tuple[dict[str, dict[str, set[int]]], list[str]]:
+    """Return the output numbers by suffix and stem, and the .bin and .txt files that are no results."""
+    found: dict[str, dict[str, set[int]]] = {}
+    strangers = []
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.suffix not in (".bin", ".txt") or _SUMMARY.fullmatch(path.name):
+            continue
+        if match := _RESULT.fullmatch(path.name):
+            found.setdefault(match["suffix"], {}).setdefault(match["stem"], set()).add(int(match["k"]))
+        else:
+            strangers.append(path.name)
+    return found, sorted(strangers)
 
 
 def _refuse(folder: Path, what: str, names: list[str], remedy: str) -> None:
@@ -114,12 +125,17 @@ def _read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
             raise GuideError(f"{path}: expected space-separated numbers. Run the inference again.") from None
     if values.size != np.prod(shape):
         raise GuideError(f"{path}: expected {int(np.prod(shape))} values, found {values.size}.")
+    if not np.isfinite(values).all():
+        raise GuideError(
+            f"{path}: holds values that are not finite. Where float16 overflows, convert with a higher precision."
+        )
     return values.reshape(shape)
 
 
-def backend_of(folder: Path) -> str | None:
-    """Return what produced a result directory, where `common.infer` noted it beside it, else None."""
+def made_by(folder: Path) -> tuple[str | None, str | None]:
+    """Return the backend and precision behind a result directory, where `common.infer` noted them beside it."""
     for record in (folder / "infer.json", folder.parent / "infer.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, GuideError):  # absent, or not written by us
-            return str(json.loads(read_text(record))["backend"])
-    return None
+            run = json.loads(read_text(record))
+            return str(run["backend"]), str(run["precision"])
+    return None, None
