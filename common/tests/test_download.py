@@ -7,6 +7,7 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import msgspec
 import pytest
 
 from common.download import fetch
@@ -158,7 +159,7 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path, running_server, chec
         port = other.server_port
     assert port != running_server.server_port
     url = f"http://127.0.0.1:{port}/resumes"
-    message = refusal(published.model_copy(update={"urls": (url,)}), tmp_path)
+    message = refusal(msgspec.structs.replace(published, urls=(url,)), tmp_path)
     assert f"  {url}: <urlopen error [Errno " in message
 
 

@@ -31,79 +31,52 @@ def test_optional_keys_have_defaults_and_options_keep_their_order(write_model):
 
 def test_a_model_cannot_be_changed(write_model):
     model = read_model(write_model())
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         model.name = "other"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line"),
+    ("old", "new", "message"),
     [
         # unknown keys, with the nearest known one
         (
             "accepted_drop",
             "acceptd_drop",
-            "[accuracy] acceptd_drop: unknown key; did you mean 'accepted_drop'?",
+            "[accuracy] unknown key 'acceptd_drop'; did you mean 'accepted_drop'?",
         ),
-        ("title =", "titel =", "titel: unknown key; did you mean 'title'?"),
-        ("tolerance =", "tolerence =", "[outputs.0] tolerence: unknown key; did you mean 'tolerance'?"),
-        ("[throughput]", "[througput]", "througput: unknown key; did you mean 'throughput'?"),
-        ('name = "tiny"', 'qqq = 1\nname = "tiny"', "qqq: unknown key"),
+        ("title =", "titel =", "unknown key 'titel'; did you mean 'title'?"),
+        ("tolerance =", "tolerence =", "[outputs[0]] unknown key 'tolerence'; did you mean 'tolerance'?"),
+        ("[throughput]", "[througput]", "unknown key 'througput'; did you mean 'throughput'?"),
+        ('name = "tiny"', 'qqq = 1\nname = "tiny"', "unknown key 'qqq'"),
         # missing keys
-        ("accepted_drop = 0.01", "", "[accuracy] accepted_drop: missing"),
-        ("bytes = 1000", "", "[checkpoint] bytes: missing"),
-        ('name = "sums"\n', "", "[outputs.1] name: missing"),
-        ("opset = 11", "", "opset: missing"),
+        ("accepted_drop = 0.01", "", "[accuracy] missing key 'accepted_drop'"),
+        ("bytes = 1000", "", "[checkpoint] missing key 'bytes'"),
+        ('name = "sums"\n', "", "[outputs[1]] missing key 'name'"),
+        ("opset = 11", "", "missing key 'opset'"),
         # values of another type: nothing is converted
+        ("bytes = 1000", 'bytes = "1000"', "[checkpoint.bytes] expected 'int', got 'str'"),
+        ("opset = 11", "opset = 11.0", "[opset] expected 'int', got 'float'"),
+        ("AP = 0.8", 'AP = "0.8"', "[accuracy.published[...]] expected 'float', got 'str'"),
+        ('"NONE"', "7", "[accuracy.dataset] expected 'str', got 'int'"),
+        ("= true", "= 1", "[atc.name_out_nodes] expected 'bool', got 'int'"),
+        ('["https://example.org/tiny.pth"]', '"x"', "[checkpoint.urls] expected 'array', got 'str'"),
+        ('["https://example.org/tiny.pth"]', "[1]", "[checkpoint.urls[0]] expected 'str', got 'int'"),
+        ("744", '"fast"', "[throughput[...][...]] expected 'float', got 'str'"),
         (
-            "bytes = 1000",
-            'bytes = "1000"',
-            "[checkpoint] bytes: input should be a valid integer, found '1000'",
+            "enable_small_channel = 1",
+            "enable_small_channel = true",
+            "[atc.options[...]] expected 'int | str'",
         ),
-        ("opset = 11", "opset = 11.0", "opset: input should be a valid integer, found 11.0"),
-        (
-            "AP = 0.8",
-            'AP = "0.8"',
-            "[accuracy.published] AP: input should be a valid number, found '0.8'",
-        ),
-        ('"NONE"', "7", "[accuracy] dataset: input should be a valid string, found 7"),
-        ("= true", "= 1", "[atc] name_out_nodes: input should be a valid boolean, found 1"),
-        (
-            '["https://example.org/tiny.pth"]',
-            '"https://example.org"',
-            "[checkpoint] urls: input should be a valid tuple, found 'https://example.org'",
-        ),
-        (
-            '["https://example.org/tiny.pth"]',
-            "[1]",
-            "[checkpoint.urls] 0: input should be a valid string, found 1",
-        ),
-        ("744", '"fast"', "[throughput.310] 1: input should be a valid number, found 'fast'"),
-        ("enable_small_channel = 1", "enable_small_channel = true", "[atc.options.enable_small_channel]"),
-        ('"N", 3, 4, 6', '"N", 3, 4, 6.5', "[inputs.0.shape.3]"),
-        ("1 = 744", "one = 744", "[throughput.310.one]"),
+        ('"N", 3, 4, 6', '"N", 3, 4, 6.5', "[inputs[0].shape[3]] expected 'int | str', got 'float'"),
+        ("1 = 744", "one = 744", "[throughput"),
     ],
 )
-def test_a_mistake_is_named_with_its_section_key_and_value(write_model, old, new, line):
+def test_a_mistake_is_named_with_its_section_and_key(write_model, old, new, message):
     folder = write_model((old, new))
     with pytest.raises(GuideError) as error:
         read_model(folder)
-    first, *lines = str(error.value).splitlines()
-    assert first == f"{folder / 'model.toml'}: does not describe a model:"
-    assert lines[0].startswith(f"  {line}") if "did you mean" not in line else f"  {line}" in lines
-
-
-def test_all_mistakes_are_listed_at_once(write_model):
-    folder = write_model(
-        ("title =", "titel ="), ("bytes = 1000", 'bytes = "many"'), ("npu = { AP = 0.79 }", "")
-    )
-    with pytest.raises(GuideError) as error:
-        read_model(folder)
-    assert sorted(str(error.value).splitlines()[1:]) == [
-        "  [accuracy] npu: missing",
-        "  [checkpoint] bytes: input should be a valid integer, found 'many'",
-        "  titel: unknown key; did you mean 'title'?",
-        "  title: missing",
-    ]
+    assert str(error.value).startswith(f"{folder / 'model.toml'}: {message}")
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

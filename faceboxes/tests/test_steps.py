@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import evaluate
 import postprocess
@@ -151,7 +152,7 @@ def perfect(folds):
 @pytest.mark.parametrize(("kept", "code", "verdict"), [(10, 0, "PASS"), (9, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, steps, tmp_path, monkeypatch, capsys):
     model = postprocess.read_model(postprocess.HERE)
-    whole = model.model_copy(update={"accuracy": model.accuracy.model_copy(update={"images": 10})})
+    whole = replace(model, accuracy=replace(model.accuracy, images=10))
     monkeypatch.setattr(postprocess, "read_model", lambda folder: whole)
     found = perfect(fddb.read_folds(steps / "data"))
     for stem in list(found)[kept:]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
 
 from common.errors import GuideError
 from common.files import read_text
@@ -17,36 +17,31 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# TOML has arrays and string keys only; everything else is taken as written, without conversion.
-Strings = Annotated[tuple[str, ...], Field(strict=False)]
-Shape = Annotated[tuple[int | str, ...], Field(strict=False)]
-Figures = dict[Annotated[int, Field(strict=False)], float]
+Figures = dict[int, float]
 
 
-class Section(BaseModel):
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of the file: no unknown key, no missing key, no conversion, no change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-
-class Checkpoint(Section):
+class Checkpoint(Section, frozen=True, forbid_unknown_fields=True):
     """The published weights: file name, size in bytes, SHA-256, and where they can be downloaded."""
 
     file: str
     bytes: int
     sha256: str
     licence: str
-    urls: Strings
+    urls: tuple[str, ...]
 
 
-class Tensor(Section):
+class Tensor(Section, frozen=True, forbid_unknown_fields=True):
     """One input or output: name in the ONNX file, shape with "N" for the batch, what it holds.
 
     `tolerance` is the largest absolute difference from torch that an output may show.
     """
 
     name: str
-    shape: Shape
+    shape: tuple[int | str, ...]
     dtype: str
     holds: str
     tolerance: float | None = None
@@ -57,7 +52,7 @@ class Tensor(Section):
         return tuple(dim for dim in self.shape[1:] if isinstance(dim, int))
 
 
-class Accuracy(Section):
+class Accuracy(Section, frozen=True, forbid_unknown_fields=True):
     """Figures by the metric's name: published, and measured on the NPU; the relative drop that is accepted."""
 
     dataset: str
@@ -68,7 +63,7 @@ class Accuracy(Section):
     accepted_drop: float
 
 
-class Atc(Section):
+class Atc(Section, frozen=True, forbid_unknown_fields=True):
     """What the guide's ATC command says beyond the model's shape; `options` keep their order.
 
     `output` may contain `{batch_size}`; `name_out_nodes` asks for `--out_nodes`.
@@ -81,7 +76,7 @@ class Atc(Section):
     options: dict[str, int | str] = {}
 
 
-class ModelToml(Section):
+class ModelToml(Section, frozen=True, forbid_unknown_fields=True):
     """The whole file. `throughput` is images/s by device and batch size, as the guide documents them."""
 
     name: str
@@ -89,8 +84,8 @@ class ModelToml(Section):
     onnx: str
     opset: int
     checkpoint: Checkpoint
-    inputs: Annotated[tuple[Tensor, ...], Field(strict=False)]
-    outputs: Annotated[tuple[Tensor, ...], Field(strict=False)]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
     accuracy: Accuracy
     atc: Atc
     throughput: dict[str, Figures]
@@ -106,20 +101,20 @@ def read_model(folder: Path) -> ModelToml:
     except tomllib.TOMLDecodeError as error:
         raise GuideError(f"{path}: not valid TOML: {error}") from None
     try:
-        return ModelToml.model_validate(table)
-    except ValidationError as error:
-        lines = "\n".join(f"  {_explain(e)}" for e in error.errors())
-        raise GuideError(f"{path}: does not describe a model:\n{lines}") from None
+        return msgspec.convert(table, ModelToml, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise GuideError(f"{path}: {_explain(str(error))}") from None
 
 
-def _explain(error: Any) -> str:
-    """Put one of pydantic's errors into words: section, key, expected, found, the nearest known key."""
-    *section, key = (str(part) for part in error["loc"])
-    where = f"[{'.'.join(section)}] {key}" if section else key
-    if error["type"] == "extra_forbidden":
-        known = {name for table in Section.__subclasses__() for name in table.model_fields}
-        near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
-        return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
-    if error["type"] == "missing":
-        return f"{where}: missing"
-    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, found {error['input']!r}"
+def _explain(message: str) -> str:
+    """Name the section and, for an unknown key, the nearest known one; `message` is msgspec's."""
+    words, _, place = message.partition(" - at ")  # "... - at `$.section`", "... - at `key` in `$.section`"
+    where = place.rpartition("$")[2].strip(".`")
+    section = f"[{where}] " if where else ""
+    unknown = re.search(r"unknown field `(.*)`", words)
+    if unknown:
+        known = {name for table in Section.__subclasses__() for name in table.__struct_fields__}
+        near = difflib.get_close_matches(unknown[1], sorted(known), n=1, cutoff=0.5)
+        return f"{section}unknown key {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    words = words.replace("Object missing required field", "missing key").replace("`", "'")
+    return f"{section}{words[0].lower()}{words[1:]}"
