@@ -78,6 +78,7 @@ def test_summaries_hidden_files_and_other_files_are_no_results(tmp_path):
         ".a_1.part.txt",
         ".b_1.part.bin",
         "._a_1.bin",
+        "FDDB_dets.txt",
     ):
         (tmp_path / name).write_text("0")
     assert len(open_results(tmp_path, ["a"], SHAPES).read("a")) == 2
@@ -209,7 +210,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, suffix, value):
         results.read("a")
 
 
-@pytest.mark.parametrize("name", ["whatever.bin", "a_.bin", "notes.txt"])
+@pytest.mark.parametrize("name", ["whatever.bin", "a_.bin"])
 def test_files_that_are_no_results_are_refused(tmp_path, name):
     write(tmp_path, ["a"])
     (tmp_path / name).touch()

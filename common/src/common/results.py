@@ -83,7 +83,7 @@ def open_results(folder: Path, stems: Iterable[str], shapes: Sequence[Sequence[i
 
 
 def _sort_files(folder: Path) -> tuple[dict[str, dict[str, set[int]]], list[str]]:
-    """Return the output numbers by suffix and stem, and the .bin and .txt files that are no results."""
+    """Return the output numbers by suffix and stem, and the .bin files that are no results."""
     found: dict[str, dict[str, set[int]]] = {}
     strangers = []
     for path in folder.iterdir():
@@ -91,7 +91,7 @@ def _sort_files(folder: Path) -> tuple[dict[str, dict[str, set[int]]], list[str]
             continue
         if match := _RESULT.fullmatch(path.name):
             found.setdefault(match["suffix"], {}).setdefault(match["stem"], set()).add(int(match["k"]))
-        else:
+        elif path.suffix == ".bin":  # a .txt may be the scores that were written beside the results
             strangers.append(path.name)
     return found, sorted(strangers)
 
