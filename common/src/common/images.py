@@ -14,7 +14,7 @@ from common.files import write_array
 
 Array = NDArray[Any]
 # What OpenCV has to say of a damaged picture is said in our own message.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+(cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel)(0)  # OpenCV 4 or 5
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
