@@ -32,7 +32,7 @@ def face_boxes(faces: Array) -> Array:
         contours = []
         if mask.size:
             moved = (centre[0] - left, centre[1] - top)
-            cv2.ellipse(mask, moved, radii, angle / 3.1415926 * 180, 0, 360, 255, 1)
+            cv2.ellipse(mask, moved, radii, angle / 3.1415926 * 180, 0, 360, (255,), 1)
             contours = list(cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0])
         if not contours:
             raise GuideError(f"the annotated face at {centre} lies outside of {MASK}x{MASK} pixels.")

@@ -13,8 +13,9 @@ from common.errors import GuideError
 from common.files import write_array
 
 Array = NDArray[Any]
-# What OpenCV has to say of a damaged picture is said in our own message.
-(cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel)(0)  # OpenCV 4 or 5
+# What OpenCV has to say of a damaged picture is said in our own message. OpenCV 5 moved the function.
+_opencv: Any = cv2
+(_opencv.setLogLevel if hasattr(cv2, "setLogLevel") else _opencv.utils.logging.setLogLevel)(0)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
