@@ -14,7 +14,7 @@ from pathlib import Path
 
 from common import cli
 from common.errors import GuideError
-from common.files import staged, write_array
+from common.files import write_array, write_text
 from common.parallel import map_threads
 from common.resume import unfinished
 from faceboxes_fddb import fddb
@@ -35,28 +35,25 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     for source in (prep, journal):
         with contextlib.suppress(GuideError):  # absent, or cut off in the middle of its last line
             known |= fddb.read_prep(source)
-    todo = set(
-        unfinished(out / "preprocess.json", {}, pictures, lambda stem: [out / f"{stem}.bin"], _is_whole)
-    )
+    todo = unfinished(out / "preprocess.json", {}, pictures, lambda stem: [out / f"{stem}.bin"], _is_whole)
+    finished = pictures.keys() - set(todo)
+    factors = {stem: factor for stem, factor in known.items() if stem in finished}
 
     def process(item: tuple[str, Path]) -> tuple[str, float]:
         stem, path = item
-        if stem in known and stem not in todo:
-            return stem, known[stem]
         canvas, factor = prepare(path)
         write_array(out / f"{stem}.bin", canvas)
         return stem, factor
 
-    out.mkdir(parents=True, exist_ok=True)
-    lines = []
+    write_text(journal, "".join(fddb.prep_line(stem, factor) for stem, factor in factors.items()))
+    missing = [(stem, path) for stem, path in pictures.items() if stem not in factors]
     with journal.open("a", encoding="utf-8") as record:
-        done = map_threads(process, pictures.items(), workers)
-        for stem, factor in cli.progress(done, len(pictures), "preprocess"):
-            lines.append(fddb.prep_line(stem, factor))
-            record.write(lines[-1])
+        done = map_threads(process, missing, workers)
+        for stem, factor in cli.progress(done, len(missing), "preprocess"):
+            factors[stem] = factor
+            record.write(fddb.prep_line(stem, factor))
             record.flush()
-    with staged(prep) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+    write_text(prep, "".join(fddb.prep_line(stem, factors[stem]) for stem in pictures))
     journal.unlink()
 
 

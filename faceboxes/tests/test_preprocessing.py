@@ -147,6 +147,32 @@ def test_a_killed_run_is_gone_on_with(tmp_path):
     assert not (out / "FDDB.txt.part").exists()
 
 
+def test_a_run_that_fails_again_and_again_goes_on_each_time(data, tmp_path, monkeypatch):
+    out, arguments = (
+        tmp_path / "prep",
+        ["--data", str(data), "--out", str(tmp_path / "prep"), "--workers", "1"],
+    )
+    write, made = preprocess.write_array, []
+
+    def fail_after(count):
+        def write_or_fail(path, array):
+            if len(made) == count:
+                raise OSError(28, "No space left on device", str(path))
+            made.append(path.stem)
+            write(path, array)
+
+        return write_or_fail
+
+    for count in (4, 8):
+        monkeypatch.setattr(preprocess, "write_array", fail_after(count))
+        assert preprocess.main(arguments) == 1
+        assert not (out / "FDDB.txt").exists()
+    monkeypatch.setattr(preprocess, "write_array", fail_after(99))
+    assert preprocess.main(arguments) == 0
+    assert len((out / "FDDB.txt").read_text().splitlines()) == len(set(made)) == 12
+    assert len(made) <= 12 + 2 * 3  # at most those whose line was not yet written are made again
+
+
 def test_a_truncated_picture_is_named_and_leaves_no_file(data, tmp_path, run):
     path = data / "originalPics/2002/08/05/big/img_5.jpg"
     image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)

@@ -138,6 +138,10 @@ def remaining(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: in
         raise GuideError(
             f"{folder}: holds .{other} results of an earlier run; remove them, or choose another --out."
         )
+    if not (out / "infer.json").exists() and any(folder.glob(f"[!.]*.{suffix}")):
+        raise GuideError(
+            f"{folder}: holds results that another tool made; remove them, or choose another --out."
+        )
     sources = {path.stem: path for path in paths}
     todo = unfinished(
         out / "infer.json", run, sources, lambda stem: result_paths(folder, stem, outputs, suffix)
