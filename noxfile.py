@@ -39,7 +39,7 @@ def wheel(session: nox.Session) -> Path:
 
 
 def requirements(model: str, *names: str) -> list[str]:
-    """Return the options that install a model's requirement files and the `common` wheel, pinned."""
+    """Return the options that install a model's requirement files, pinned."""
     files = [word for name in names for word in ("-r", str(ROOT / model / f"{name}.txt"))]
     return ["-c", str(CONSTRAINTS), *files]
 

@@ -35,7 +35,9 @@ def picture_factors(data: Path, folds: Sequence[Fold], workers: int) -> dict[str
     pictures = fddb.find_pictures(data, (picture for fold in folds for picture in fold))
     shapes = map_threads(lambda path: read_image(path).shape, pictures.values(), workers)
     sizes = cli.progress(shapes, len(pictures), "sizes")
-    return {stem: float(f"{SIZE / max(shape[:2]):.3f}") for stem, shape in zip(pictures, sizes, strict=True)}
+    return {
+        stem: fddb.stored_factor(SIZE / max(shape[:2])) for stem, shape in zip(pictures, sizes, strict=True)
+    }
 
 
 def find_faces(results: Path, factors: Mapping[str, float], model: ModelToml) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from common import cli, download
-from common.backend import open_model, run_batch
+from common.backend import fixed_batch, open_model, run_batch
 from common.errors import GuideError
 from common.files import staged
 from common.model_toml import ModelToml, read_model
@@ -89,8 +89,7 @@ def compare(network: FaceBoxes, model: ModelToml, path: Path) -> None:
     from faceboxes_fddb.network import run_torch
 
     deployed = open_model(path)
-    fixed = deployed.inputs[0].shape[0]
-    count = fixed if isinstance(fixed, int) else 3
+    count = fixed_batch(deployed) or 3
     generator = np.random.default_rng(0)
     pictures = generator.uniform(-120, 150, [count, *model.inputs[0].image_shape]).astype(np.float32)
     expected = run_torch(network, pictures)
@@ -102,7 +101,7 @@ def compare(network: FaceBoxes, model: ModelToml, path: Path) -> None:
             raise GuideError(
                 f"output {tensor.name!r}: torch gives {wanted.shape}, the ONNX file {found.shape}."
             )
-        difference = max(np.abs(wanted - found).max(), np.abs(wanted[:1] - single).max())
+        difference = np.maximum(np.abs(wanted - found).max(), np.abs(wanted[:1] - single).max())
         print(
             f"{tensor.name}: largest difference from torch {difference:.2e}, accepted {tensor.tolerance:.0e}"
         )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.parallel import map_threads
+from common.parallel import batches, map_threads
 
 
 @given(items=st.lists(st.integers()), workers=st.integers(1, 8))
@@ -65,3 +65,18 @@ def test_a_consumer_that_stops_leaves_no_thread_behind():
     assert next(results) == "0"
     results.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "sizes"), [(0, 3, []), (2, 3, [2]), (3, 3, [3]), (7, 3, [3, 3, 1])]
+)
+def test_batches_hold_every_item_in_order_and_the_last_what_is_left(count, size, sizes):
+    found = list(batches(iter(range(count)), size))
+    assert [len(batch) for batch in found] == sizes
+    assert [item for batch in found for item in batch] == list(range(count))
+
+
+def test_batches_take_no_more_than_they_give():
+    items = iter(range(9))
+    assert next(batches(items, 2)) == [0, 1]
+    assert next(items) == 2

@@ -65,7 +65,7 @@ def compare_pictures(
 
 
 def count_same(faces: Array, others: Array) -> int:
-    """Count the faces, Nx5, that have an equal among the others, Mx5; each is used once."""
+    """Count the faces, Nx5, and the others, Mx5, that have an equal on the other side; return the smaller count."""
     if not len(faces) or not len(others):
         return 0
     difference = np.abs(faces[:, None] - others[None])

@@ -175,6 +175,14 @@ def read_detections(path: Path) -> dict[str, Array]:
     return detections
 
 
+def stored_factor(factor: float) -> float:
+    """Round a resize factor to the three decimals of FDDB.txt.
+
+    The published figure has the resulting scale error, up to 0.12 %, in it.
+    """
+    return float(f"{factor:.3f}")
+
+
 def prep_line(stem: str, factor: float) -> str:
     """Return the line of FDDB.txt about one picture: name, padded height and width, resize factor."""
     return f"{stem} 1024.000 1024.000 {factor:.3f}\n"

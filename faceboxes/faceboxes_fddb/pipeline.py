@@ -15,7 +15,8 @@ from common import cli
 from common.backend import Backend, run_batch
 from common.errors import about
 from common.images import read_image
-from common.parallel import map_threads
+from common.parallel import batches, map_threads
+from faceboxes_fddb.fddb import stored_factor
 from faceboxes_fddb.postprocessing import detect
 from faceboxes_fddb.preprocessing import letterbox
 
@@ -42,23 +43,18 @@ def prepare(path: Path) -> tuple[Array, float]:
 def find_faces(model: Backend, pictures: Mapping[str, Path], batch_size: int, workers: int) -> Found:
     """Detect the faces in picture files, by stem.
 
-    The factor is rounded to three decimals, as FDDB.txt stores it: the published figure has that scale error of
-    up to 0.12 % in it.
+    The resize factor is rounded as FDDB.txt stores it, see `fddb.stored_factor`.
     """
     found = Found()
 
     def load(item: tuple[str, Path]) -> tuple[str, Array, float, float]:
         start = time.perf_counter()
         canvas, factor = prepare(item[1])
-        return item[0], canvas, float(f"{factor:.3f}"), time.perf_counter() - start
+        return item[0], canvas, stored_factor(factor), time.perf_counter() - start
 
-    batch: list[tuple[str, Array, float, float]] = []
     loaded = map_threads(load, pictures.items(), workers)
-    for number, item in enumerate(cli.progress(loaded, len(pictures), "evaluate"), 1):
-        batch.append(item)
-        if len(batch) == batch_size or number == len(pictures):
-            _run(model, batch, found)
-            batch = []
+    for batch in batches(cli.progress(loaded, len(pictures), "evaluate"), batch_size):
+        _run(model, batch, found)
     return found
 
 

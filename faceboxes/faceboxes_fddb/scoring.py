@@ -66,7 +66,7 @@ def score(
         model,
         dataset=dataset or model.accuracy.dataset,
         images=pictures,
-        metrics={"AP": None if math.isnan(average) else average, **aps, "faces": faces, **(more or {})},
+        metrics={"AP": average, **aps, "faces": faces, **(more or {})},
         why_not_comparable=why_not_comparable,
         backend=backend,
         precision=precision,

@@ -88,10 +88,9 @@ def test_sample_pictures_have_their_faces_inside(tmp_path):
     for fold in folds:
         (picture,) = fold
         height, width = read_image(pictures[picture.stem]).shape[:2]
-        major, _, _, x, y = picture.faces[0]
-        assert major < min(x, y) + major / 2
-        assert x + major / 2 < width
-        assert y + major / 2 < height
+        xmin, ymin, xmax, ymax = picture.boxes[0]
+        assert 0 < xmin < xmax < width
+        assert 0 < ymin < ymax < height
 
 
 def test_equal_faces_are_counted_once_each():

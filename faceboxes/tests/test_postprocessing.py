@@ -45,7 +45,7 @@ def test_suppression_is_the_greedy_one(count, spread, seed):
 
 
 def test_suppression_at_exactly_the_limit_suppresses():
-    # 13 pixels shared of 10 * 4 + 1 * ... : overlap (3 * 10) / (10 * 10) = 0.3 with the border pixels counted
+    # 3x10 of 10x10 pixels, the border counted.
     boxes = np.array([[0, 0, 9, 9], [0, 0, 2, 9]], np.float32)
     assert naive.overlap(boxes[0], boxes[1]) == pytest.approx(0.3)
     assert suppress(boxes).tolist() == [0]

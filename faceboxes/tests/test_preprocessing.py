@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import preprocess
-from common import cli
 from common.errors import GuideError
 from faceboxes_fddb.preprocessing import letterbox, network_input
 from tests.conftest import HERE, read_json, write_data
@@ -238,4 +237,3 @@ def test_wrong_usage_is_exit_status_2(run):
     done = run("preprocess.py")
     assert done.returncode == 2
     assert "--data" in done.stderr
-    assert cli.positive_int("3") == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -13,12 +12,11 @@ from common.errors import GuideError
 from common.files import sha256
 from common.model_toml import Checkpoint
 
+TIMEOUT = 20  # seconds without a byte
+
 
 class UnavailableError(GuideError):
     """The file is not here and no source could give it."""
-
-
-TIMEOUT = 20  # seconds without a byte
 
 
 def fetch(checkpoint: Checkpoint, folder: Path) -> Path:
@@ -54,7 +52,6 @@ def _obtain(url: str, part: Path, checkpoint: Checkpoint) -> None:
     fresh = not part.exists()
     _download(url, part, checkpoint.bytes)
     if not fresh and part.stat().st_size == checkpoint.bytes and sha256(part) != checkpoint.sha256:
-        part.unlink()
         _download(url, part, checkpoint.bytes)
     _verify(part, checkpoint)
 
@@ -62,7 +59,7 @@ def _obtain(url: str, part: Path, checkpoint: Checkpoint) -> None:
 def _download(url: str, part: Path, size: int) -> None:
     """Append what is missing of `url` to `part`; a server that cannot resume starts it again."""
     if part.exists() and part.stat().st_size >= size:
-        part.unlink()  # complete yet not renamed: it failed verification
+        part.unlink()  # complete yet not renamed: it is another file
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310  the URL is ours, from model.toml
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310

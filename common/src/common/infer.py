@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from common.aipp import Aipp, named_aipp, read_aipp
 from common.errors import GuideError
 from common.files import sha256, write_array, write_text
 from common.info import list_files, read_info
-from common.parallel import map_threads
+from common.parallel import batches, map_threads
 from common.perf import write_summary
+from common.results import DEVICE_FOLDER
 from common.resume import unfinished
 
 Array = NDArray[Any]
-DEVICE_FOLDER = "dumpOutput_device0"
 FORMATS = ("bin", "txt")
 
 
@@ -102,7 +102,7 @@ def infer(
 
     begin = time.perf_counter()
     images = cli.progress(map_threads(read, paths, 2), len(paths), "infer")
-    for batch in _batches(images, batch_size):
+    for batch in batches(images, batch_size):
         marks = [time.perf_counter()]
         stacked = np.stack([image for _, image, _ in batch])
         marks.append(time.perf_counter())
@@ -117,17 +117,6 @@ def infer(
         for stage, start, end in zip(("preprocess", "infer", "post"), marks, marks[1:], strict=False):
             seconds[stage] += end - start
     return seconds | {"total": time.perf_counter() - begin}
-
-
-def _batches(items: Any, size: int) -> Iterator[list[tuple[str, Array, float]]]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def remaining(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:

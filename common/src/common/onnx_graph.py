@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from common.errors import GuideError
 
@@ -38,11 +39,9 @@ def load(path: Path) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except FileNotFoundError:
         raise GuideError(f"{path}: no such ONNX file. Make it with pth2onnx.py.") from None
-    except (onnx.checker.ValidationError, ValueError) as error:  # protobuf's DecodeError is a ValueError
+    except (onnx.checker.ValidationError, ValueError) as error:
         raise GuideError(f"{path}: not a valid ONNX file: {error}") from None
-    except Exception as error:
-        if type(error).__name__ != "DecodeError":
-            raise
+    except DecodeError:
         raise GuideError(f"{path}: not an ONNX file, or a truncated one; export it again.") from None
     return model
 

@@ -1,10 +1,11 @@
-"""Running one function over many items in threads, with bounded memory."""
+"""Running one function over many items in threads, with bounded memory, and taking the results in batches."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -29,3 +30,10 @@ def map_threads(function: Callable[[Item], Result], items: Iterable[Item], worke
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of `size` items, the last one with what is left (itertools.batched of Python 3.12)."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -21,6 +21,7 @@ from common.cli import shorten
 from common.errors import GuideError
 from common.files import read_text
 
+DEVICE_FOLDER = "dumpOutput_device0"  # where `benchmark` puts the results of the first device
 _RESULT = re.compile(r"(?P<stem>.+)_(?P<k>0|[1-9]\d*)\.(?P<suffix>bin|txt)", re.DOTALL)
 _SUMMARY = re.compile(r"perf_vision_batchsize_.*")
 
@@ -48,8 +49,8 @@ def open_results(folder: Path, stems: Iterable[str], shapes: Sequence[Sequence[i
     `folder` may also be the directory around `dumpOutput_device0`. `shapes` are those of the outputs in
     order, without the batch. Missing, superfluous and wrong-sized files are errors that name them.
     """
-    if (folder / "dumpOutput_device0").is_dir():
-        folder = folder / "dumpOutput_device0"
+    if (folder / DEVICE_FOLDER).is_dir():
+        folder = folder / DEVICE_FOLDER
     if not folder.is_dir():
         raise GuideError(f"{folder}: no such result directory.")
     found, strangers = _sort_files(folder)
