@@ -157,7 +157,8 @@ def evaluate_all(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """Measure the host side of every model, or of those named, against the original scripts."""
     for model in session.posargs or sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")):
-        session.install(*requirements(model, "requirements"), str(wheel(session)))
+        # Compiled, as pip installs it: the figures include a whole command with its imports.
+        session.install("--compile-bytecode", *requirements(model, "requirements"), str(wheel(session)))
         session.run("python", str(ROOT / "benchmarks" / f"{model}.py"))
 
 
