@@ -67,7 +67,8 @@ def define_sessions(model: str) -> None:
         work = Path(session.create_tmp()).resolve()
         copy = work / model
         shutil.rmtree(copy, ignore_errors=True)
-        kept_out = shutil.ignore_patterns("weights", "output", "prep", "result", "*.onnx", "__pycache__")
+        made = ("weights", "output", "prep", "result*", "model", "data", "*_preproc_data_Ascend310", "*.onnx", "*.pt")
+        kept_out = shutil.ignore_patterns("__pycache__", *made)
         shutil.copytree(ROOT / model, copy, ignore=kept_out)
         inputs = session.posargs or make_inputs(session, model, work / "made")
         session.chdir(session.invoked_from)
@@ -108,7 +109,8 @@ def make_inputs(session: nox.Session, model: str, out: Path) -> list[str]:
     )
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     session.run(str(python), str(ROOT / model / "evaluate.py"), f"--out={out}", external=True)
-    return [f"--model={next(out.glob('*.onnx'))}", f"--data={out / 'sample'}"]
+    onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
+    return [f"--model={out / onnx}", f"--data={out / 'sample'}"]
 
 
 for _model in MODELS:
@@ -118,7 +120,8 @@ for _model in MODELS:
 @nox.session(name="common-tests")
 def common_tests(session: nox.Session) -> None:
     """Run the tests of the shared library; arguments go to pytest."""
-    session.install("-c", str(CONSTRAINTS), str(wheel(session)), "onnxruntime", *TEST_TOOLS)
+    libraries = ("onnxruntime", "torch", "scikit-image", "matplotlib")
+    session.install("-c", str(CONSTRAINTS), str(wheel(session)), *libraries, *TEST_TOOLS)
     session.chdir(ROOT / "common")
     session.run("python", "-m", "pytest", "tests", *session.posargs)
 
@@ -134,7 +137,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", config, "--strict", str(ROOT / "common" / "src"))
     for model in MODELS:
         session.chdir(ROOT / model)
-        session.run("mypy", config, ".", "--exclude=tests/")
+        session.run("mypy", config, ".", "--exclude=tests/", "--explicit-package-bases")
 
 
 @nox.session(venv_backend="none")
@@ -156,7 +159,7 @@ def evaluate_all(session: nox.Session) -> None:
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
     """Measure the host side of every model, or of those named, against the original scripts."""
-    for model in session.posargs or sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")):
+    for model in session.posargs or MODELS:
         # Compiled, as pip installs it: the figures include a whole command with its imports.
         session.install("--compile-bytecode", *requirements(model, "requirements"), str(wheel(session)))
         session.run("python", str(ROOT / "benchmarks" / f"{model}.py"))

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
-from common.download import fetch
+from common.download import UnavailableError, fetch
 from common.errors import GuideError
 from common.model_toml import Checkpoint
 
@@ -25,6 +25,8 @@ CONTENT = {
     "/long": DATA + b"\0",
     "/short": DATA[:HALF],
 }
+RESUMABLE = ("/resumes", "/wrong", "/breaks")
+SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), "e6590f16a81ff507cf5ee93fdaaeaa06"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,14 +37,18 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
-        if start and self.path in ("/resumes", "/wrong", "/breaks"):
+        if start and self.path in RESUMABLE:
+            if int(start[1]) >= len(content):
+                self.send_error(416)
+                return
             self.send_response(206)
             first, last = int(start[1]), len(content) - 1
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
             content = content[first:]
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+        if self.path != "/unmeasured":
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if self.path == "/breaks" else content)
 
@@ -70,14 +76,10 @@ def server(running_server, monkeypatch):
 
 @pytest.fixture
 def checkpoint(server):
-    def publish(*pages):
-        return Checkpoint(
-            file="tiny.pth",
-            bytes=len(DATA),
-            sha256=hashlib.sha256(DATA).hexdigest(),
-            licence="MIT",
-            urls=tuple(f"http://127.0.0.1:{server.server_port}/{page}" for page in pages),
-        )
+    def publish(*pages, **facts):
+        urls = tuple(f"http://127.0.0.1:{server.server_port}/{page}" for page in pages)
+        facts = {"bytes": len(DATA), "sha256": SHA256, **facts}
+        return Checkpoint(file="tiny.pth", licence="MIT", urls=urls, **facts)
 
     return publish
 
@@ -136,10 +138,7 @@ def test_a_complete_file_that_failed_before_is_not_continued(tmp_path, server, c
         ("short", f"ended after {HALF} of {len(DATA)} bytes"),
         ("page", f"ended after {len(PAGE)} of {len(DATA)} bytes"),
         ("long", f"sent more than the published {len(DATA)} bytes"),
-        (
-            "wrong",
-            f"expected sha256 {hashlib.sha256(DATA).hexdigest()}, found {hashlib.sha256(WRONG).hexdigest()}.",
-        ),
+        ("wrong", f"expected sha256 {SHA256}, found {hashlib.sha256(WRONG).hexdigest()}."),
     ],
 )
 def test_a_failure_names_the_source_the_reason_and_the_way_round(tmp_path, server, checkpoint, page, reason):
@@ -148,7 +147,7 @@ def test_a_failure_names_the_source_the_reason_and_the_way_round(tmp_path, serve
     assert lines[1].startswith(f"  http://127.0.0.1:{server.server_port}/{page}: ")
     assert reason in lines[1]
     assert lines[2] == (
-        f"Get the file ({len(DATA)} bytes, sha256 {hashlib.sha256(DATA).hexdigest()}) on another machine and put it "
+        f"Get the file (bytes {len(DATA)}, sha256 {SHA256}) on another machine and put it "
         f"at {tmp_path / 'tiny.pth'}, or name it with --checkpoint."
     )
 
@@ -163,11 +162,101 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path, running_server, chec
     assert f"  {url}: <urlopen error [Errno " in message
 
 
-@pytest.mark.parametrize("pages", [["page", "resumes"], ["pages", "resumes"], ["missing", "resumes"]])
-def test_what_one_source_sent_wrong_is_not_mixed_into_what_the_next_one_sends(tmp_path, checkpoint, pages):
-    if pages[0] == "missing":
+@pytest.mark.parametrize("size", [len(DATA), None])
+@pytest.mark.parametrize("first", ["page", "pages", "wrong", "short", "missing"])
+def test_what_one_source_sent_wrong_is_not_mixed_into_what_the_next_one_sends(
+    tmp_path, checkpoint, first, size
+):
+    if first == "missing":
         (tmp_path / "tiny.pth.part").write_bytes(PAGE)
-    assert fetch(checkpoint(*pages), tmp_path).read_bytes() == DATA
+    assert fetch(checkpoint(first, "resumes", bytes=size), tmp_path).read_bytes() == DATA
+
+
+def test_an_md5_alone_verifies_a_file(tmp_path, server, checkpoint):
+    published = checkpoint("wrong", "resumes", bytes=None, sha256=None, md5=MD5)
+    assert fetch(published, tmp_path).read_bytes() == DATA
+    assert server.requests == [("/wrong", None), ("/resumes", f"bytes={len(DATA)}-"), ("/resumes", None)]
+    (tmp_path / "tiny.pth").write_bytes(WRONG)
+    with pytest.raises(
+        GuideError, match=f"expected md5 {MD5}, found c32c0939be1411355a55ec620bc8f67e. Remove"
+    ):
+        fetch(published, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["sha256", "md5"])
+def test_every_published_hash_has_to_fit(tmp_path, checkpoint, wrong):
+    published = checkpoint("resumes", **{"md5": MD5, wrong: "00"})
+    assert f"expected {wrong} 00, found " in refusal(published, tmp_path)
+
+
+@pytest.mark.parametrize(("size", "identity"), [(len(DATA), f" (bytes {len(DATA)})"), (None, "")])
+def test_without_a_hash_nothing_is_downloaded_and_people_are_told_where_to_go(
+    tmp_path, server, checkpoint, size, identity
+):
+    folder = tmp_path / "weights"
+    published = checkpoint("resumes", "plain", bytes=size, sha256=None)
+    with pytest.raises(UnavailableError) as error:
+        fetch(published, folder)
+    why = "not downloaded, for no hash of it is published that could verify it"
+    *lines, last = str(error.value).splitlines()
+    assert lines == ["could not download tiny.pth:", *(f"  {url}: {why}" for url in published.urls)]
+    assert last.startswith(
+        f"Get the file{identity} on another machine and put it at {folder / 'tiny.pth'}, or "
+    )
+    assert server.requests == []
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("size", "fits"), [(HALF, True), (None, True), (len(DATA), False)])
+def test_a_file_that_is_there_without_a_hash_has_the_published_size(tmp_path, checkpoint, size, fits):
+    (tmp_path / "tiny.pth").write_bytes(DATA[:HALF])
+    published = checkpoint("resumes", bytes=size, sha256=None)
+    if fits:
+        assert fetch(published, tmp_path) == tmp_path / "tiny.pth"
+    else:
+        with pytest.raises(GuideError, match=f"expected {len(DATA)} bytes, found {HALF}. Remove it"):
+            fetch(published, tmp_path)
+
+
+def test_a_download_of_unknown_size_that_broke_off_goes_on_where_it_ended(tmp_path, server, checkpoint):
+    message = refusal(checkpoint("breaks", bytes=None), tmp_path)
+    assert f"/breaks: ended after {HALF} of {len(DATA)} bytes; the next try goes on from there." in message
+    assert content(tmp_path) == {"tiny.pth.part": DATA[:HALF]}
+    rest = (len(DATA) - HALF) // 2
+    message = refusal(checkpoint("breaks", bytes=None), tmp_path)
+    assert f"/breaks: ended after {HALF + rest} of {len(DATA)} bytes; " in message
+    assert fetch(checkpoint("resumes", bytes=None), tmp_path).read_bytes() == DATA
+    assert server.requests == [
+        ("/breaks", None),
+        ("/breaks", f"bytes={HALF}-"),
+        ("/resumes", f"bytes={HALF + rest}-"),
+    ]
+    assert content(tmp_path) == {"tiny.pth": DATA}
+
+
+@pytest.mark.parametrize(
+    ("left", "page", "requests"),
+    [
+        (DATA[:5], "plain", ["bytes=5-"]),  # a server that cannot resume
+        (DATA[:5], "unmeasured", ["bytes=5-"]),  # nor says how much it sends
+        (PAGE, "resumes", [f"bytes={len(PAGE)}-", None]),  # the beginning of another file
+        (DATA, "resumes", [f"bytes={len(DATA)}-"]),  # complete: HTTP 416, requested range not satisfiable
+        (DATA + PAGE, "resumes", [f"bytes={len(DATA) + len(PAGE)}-", None]),  # too much: the same
+    ],
+)
+def test_what_is_left_of_a_download_of_unknown_size_is_continued_or_given_up(
+    tmp_path, server, checkpoint, left, page, requests
+):
+    (tmp_path / "tiny.pth.part").write_bytes(left)
+    assert fetch(checkpoint(page, bytes=None), tmp_path).read_bytes() == DATA
+    assert server.requests == [(f"/{page}", range_) for range_ in requests]
+    assert content(tmp_path) == {"tiny.pth": DATA}
+
+
+def test_what_a_source_without_the_file_says_does_not_cost_what_is_left(tmp_path, server, checkpoint):
+    (tmp_path / "tiny.pth.part").write_bytes(DATA[:HALF])
+    assert fetch(checkpoint("missing", "resumes", bytes=None), tmp_path).read_bytes() == DATA
+    assert server.requests == [("/missing", f"bytes={HALF}-"), ("/resumes", f"bytes={HALF}-")]
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,8 @@ def test_an_array_is_written_in_c_order(tmp_path, shape, dtype, turn):
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
-def test_sha256_of_a_file(tmp_path, size):
-    data = bytes(range(251)) * (size // 251 + 1)
-    (tmp_path / "a").write_bytes(data[:size])
-    assert files.sha256(tmp_path / "a") == hashlib.sha256(data[:size]).hexdigest()
+def test_the_hash_of_a_file_is_sha256_unless_another_is_asked_for(tmp_path, size):
+    data = (bytes(range(251)) * (size // 251 + 1))[:size]
+    (tmp_path / "a").write_bytes(data)
+    assert files.file_hash(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+    assert files.file_hash(tmp_path / "a", "sha1") == hashlib.sha1(data, usedforsecurity=False).hexdigest()

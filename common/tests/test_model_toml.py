@@ -7,6 +7,8 @@ import pytest
 from common.errors import GuideError
 from common.model_toml import read_model
 
+BYTES, SHA256, PICTURES = "bytes = 1000\n", 'sha256 = "00"\n', 'holds = "pictures"'
+
 
 def test_a_valid_file_is_taken_as_written(write_model):
     model = read_model(write_model())
@@ -27,6 +29,29 @@ def test_optional_keys_have_defaults_and_options_keep_their_order(write_model):
     assert (atc.name_out_nodes, atc.options) == (False, {})
     turned = '[atc.options]\nzeta = 1\nalpha = "x"\n'
     assert list(read_model(write_model((options, turned))).atc.options) == ["zeta", "alpha"]
+
+
+@pytest.mark.parametrize(
+    ("replacements", "facts", "identity"),
+    [
+        ([], (1000, "00", None), "bytes 1000, sha256 00"),
+        ([(BYTES, "")], (None, "00", None), "sha256 00"),
+        ([(SHA256, 'md5 = "11"\n')], (1000, None, "11"), "bytes 1000, md5 11"),
+        ([(SHA256, f'md5 = "11"\n{SHA256}')], (1000, "00", "11"), "bytes 1000, sha256 00, md5 11"),
+        ([(BYTES, "bytes = 0\n"), (SHA256, "")], (0, None, None), "bytes 0"),
+        ([(BYTES, ""), (SHA256, "")], (None, None, None), ""),
+    ],
+)
+def test_what_is_published_of_a_checkpoint_is_told_in_words(write_model, replacements, facts, identity):
+    checkpoint = read_model(write_model(*replacements)).checkpoint
+    assert (checkpoint.bytes, checkpoint.sha256, checkpoint.md5) == facts
+    assert checkpoint.identity == identity
+
+
+def test_the_range_of_an_input_is_two_numbers_or_unknown(write_model):
+    assert read_model(write_model()).inputs[0].range is None
+    ranged = write_model((PICTURES, f"{PICTURES}\nrange = [-3, 7.5]"))
+    assert read_model(ranged).inputs[0].range == (-3.0, 7.5)
 
 
 def test_a_model_cannot_be_changed(write_model):
@@ -50,11 +75,15 @@ def test_a_model_cannot_be_changed(write_model):
         ('name = "tiny"', 'qqq = 1\nname = "tiny"', "unknown key 'qqq'"),
         # missing keys
         ("accepted_drop = 0.01", "", "[accuracy] missing key 'accepted_drop'"),
-        ("bytes = 1000", "", "[checkpoint] missing key 'bytes'"),
+        ('licence = "MIT"\n', "", "[checkpoint] missing key 'licence'"),
         ('name = "sums"\n', "", "[outputs[1]] missing key 'name'"),
         ("opset = 11", "", "missing key 'opset'"),
         # values of another type: nothing is converted
-        ("bytes = 1000", 'bytes = "1000"', "[checkpoint.bytes] expected 'int', got 'str'"),
+        ("bytes = 1000", 'bytes = "1000"', "[checkpoint.bytes] expected 'int | null', got 'str'"),
+        ('sha256 = "00"', "md5 = 0", "[checkpoint.md5] expected 'str | null', got 'int'"),
+        (PICTURES, f"{PICTURES}\nrange = [1]", "[inputs[0].range] expected 'array' of length 2"),
+        (PICTURES, f"{PICTURES}\nrange = 1", "[inputs[0].range] expected 'array | null', got 'int'"),
+        (PICTURES, f"{PICTURES}\nrange = [0, '1']", "[inputs[0].range[1]] expected 'float', got 'str'"),
         ("opset = 11", "opset = 11.0", "[opset] expected 'int', got 'float'"),
         ("AP = 0.8", 'AP = "0.8"', "[accuracy.published[...]] expected 'float', got 'str'"),
         ('"NONE"', "7", "[accuracy.dataset] expected 'str', got 'int'"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.agreement import differences
 from common.backend import Backend, run_batch
 from faceboxes_fddb.pipeline import prepare
 from faceboxes_fddb.postprocessing import detect
@@ -36,10 +37,11 @@ class Agreement:
         union = self.torch_faces + self.deployed_faces - self.same_faces
         return self.same_faces / union if union else 1.0
 
-    def metrics(self) -> dict[str, float]:
-        """Return the figures for metrics.json."""
-        differences = {f"largest difference from torch, output {k}": d for k, d in enumerate(self.outputs)}
-        return {"agreement with torch": self.share, **differences}
+    def __str__(self) -> str:
+        return (
+            f"faces: torch {self.torch_faces}, deployed {self.deployed_faces}, "
+            f"the same {self.same_faces} ({100 * self.share:.2f} %)"
+        )
 
 
 def compare_pictures(
@@ -56,8 +58,7 @@ def compare_pictures(
         canvas, factor = prepare(path)
         found = run_batch(deployed, canvas[None])
         wanted = reference(network_input(canvas[None]))
-        differences = [np.abs(f - w).max() for f, w in zip(found, wanted, strict=True)]
-        outputs = np.maximum(outputs, differences)  # keeps NaN
+        outputs = np.maximum(outputs, differences(found, wanted))  # keeps NaN
         faces = detect(found[0][0], found[1][0], factor)
         wanted_faces = detect(wanted[0][0], wanted[1][0], factor)
         counts += (len(wanted_faces), len(faces), count_same(faces, wanted_faces))

@@ -6,18 +6,12 @@ The only module of this package that needs torch. Module names are those of the 
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from common.cli import shorten
-from common.errors import GuideError
+from common import checkpoint
 
 
 class ConvBn(nn.Module):
@@ -110,87 +104,10 @@ def _rows(head: Tensor) -> Tensor:
     return head.permute(0, 2, 3, 1).flatten(1)
 
 
-def run_torch(network: FaceBoxes, images: NDArray[Any]) -> list[NDArray[Any]]:
-    """Run the network on Nx3x1024x1024 float32 and return `loc` and `conf` as numpy arrays."""
-    with torch.inference_mode():
-        return [output.numpy() for output in network(torch.from_numpy(images))]
-
-
 def load_checkpoint(path: Path) -> FaceBoxes:
-    """Return the network with the weights of a checkpoint, in evaluation mode.
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`.
 
-    The file holds a state dict, or one under the key `state_dict`; a prefix `module.` is taken off. It is read
-    with `weights_only=True`: nothing in it is executed, and anything but tensors is refused. Missing, superfluous
-    or wrongly shaped entries and values that are not finite are errors.
+    The file holds a state dict, or one under the key `state_dict`; a prefix `module.` is taken off.
     """
-    if not path.is_file():
-        raise GuideError(f"{path}: no such checkpoint.")
-    try:
-        with warnings.catch_warnings():  # torch warns of kinds of file that are refused here anyway
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))  # torch's own text advises to load it all the same
-        raise GuideError(
-            f"{path}: refused, nothing in it was executed: it is damaged or holds more than tensors"
-            + (f" ({found[1]})" if found else "")
-            + ". Expected a state dict saved by torch.save."
-        ) from None
-    except Exception as error:  # noqa: BLE001  a damaged file can fail anywhere in torch's reader
-        kind = type(error).__name__
-        raise GuideError(f"{path}: not a checkpoint that torch can read, or damaged ({kind}).") from None
-    network = FaceBoxes()
-    weights = _weights(content, path)
-    problems = _problems(network.state_dict(), weights)
-    if problems:
-        raise GuideError(f"{path}: not a FaceBoxes checkpoint:\n  " + "\n  ".join(problems[:8]))
-    network.load_state_dict(weights)
-    return network.eval()
-
-
-def _weights(content: Any, path: Path) -> dict[str, Any]:
-    """Return the state dict that a file's content is or holds, without the prefix `module.`."""
-    if isinstance(content, dict):
-        content = content.get("state_dict", content)
-    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
-        keys = f" with the keys {shorten(map(str, content))}" if isinstance(content, dict) else ""
-        raise GuideError(
-            f"{path}: expected a state dict, tensors by name, found a {type(content).__name__}{keys}."
-        )
-    weights = {str(key).removeprefix("module."): value for key, value in content.items()}
-    if len(weights) < len(content):
-        raise GuideError(f"{path}: holds entries both with and without the prefix `module.`.")
-    return weights
-
-
-def _problems(expected: dict[str, Tensor], weights: dict[str, Any]) -> list[str]:
-    """Say what keeps weights from being loaded: each entry must be there, a plain tensor, of its shape, finite."""
-    problems = []
-    missing = [key for key in expected if key not in weights]
-    if missing:
-        problems.append(f"{len(missing)} of {len(expected)} entries are missing: {shorten(missing)}")
-    extra = [key for key in weights if key not in expected]
-    if extra:
-        problems.append(f"{len(extra)} entries do not belong to it: {shorten(extra)}")
-    for key, wanted in expected.items():
-        found = weights.get(key, wanted)
-        if not isinstance(found, Tensor) or found.layout != torch.strided or found.device.type != "cpu":
-            problems.append(f"{key}: expected a dense tensor, found {type(found).__name__}")
-        elif (
-            found.is_floating_point() != wanted.is_floating_point()
-            or found.is_quantized
-            or found.is_complex()
-        ):
-            problems.append(f"{key}: expected {wanted.dtype}, found {found.dtype}")
-        elif found.shape != wanted.shape:
-            problems.append(f"{key}: expected shape {tuple(wanted.shape)}, found {tuple(found.shape)}")
-        elif not torch.isfinite(found).all():
-            problems.append(f"{key}: holds values that are not finite")
-    return problems
-
-
-def seeded_network() -> FaceBoxes:
-    """Return a network with weights drawn from a fixed seed, for trying the tools without the published ones."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return FaceBoxes().eval()
+    weights = checkpoint.state_dict(checkpoint.read(path), path)
+    return checkpoint.load(FaceBoxes(), weights, path, "FaceBoxes")

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from common.errors import GuideError
 from common.files import write_text
-from common.images import read_image, write_image
+from common.images import write_image
+from common.library_pictures import library_picture
 from faceboxes_fddb.fddb import FOLDS, Fold, Picture, read_folds
 
 Array = NDArray[Any]
@@ -25,18 +25,9 @@ WHAT = "ten sample pictures made from two public-domain portraits"
 
 def portraits() -> dict[str, tuple[Array, Array]]:
     """Return the two portraits, HxWx3 uint8 BGR, each with its face as FDDB lists it."""
-    try:
-        import matplotlib.cbook
-        import skimage.data
-    except ModuleNotFoundError as error:
-        raise GuideError(
-            f"the sample pictures come with {error.name!r}, which is not installed: "
-            "pip install -r requirements-export.txt, or give a data set with --data."
-        ) from None
-    hopper = Path(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     return {
-        "astronaut": (skimage.data.astronaut()[..., ::-1].copy(), np.array([68, 50, 1.48, 227, 112.0])),
-        "hopper": (read_image(hopper), np.array([128, 94, 1.47, 262, 222.0])),
+        "astronaut": (library_picture("astronaut"), np.array([68, 50, 1.48, 227, 112.0])),
+        "hopper": (library_picture("hopper"), np.array([128, 94, 1.47, 262, 222.0])),
     }
 
 

@@ -11,7 +11,7 @@ import cv2
 
 from common.files import write_text
 from common.model_toml import ModelToml
-from common.report import write_metrics
+from common.report import why_not_whole, write_metrics
 from faceboxes_fddb import fddb, metric
 from faceboxes_fddb.fddb import Fold
 
@@ -41,8 +41,7 @@ def score(
     spent = time.perf_counter() - start
     pictures = sum(fold.pictures for fold in scores)
     faces = sum(fold.faces for fold in scores)
-    if pictures != model.accuracy.images and not why_not_comparable:
-        why_not_comparable = f"{pictures} of the {model.accuracy.images} pictures of {model.accuracy.dataset}"
+    why_not_comparable = why_not_comparable or why_not_whole(model.accuracy, pictures)
 
     lines = [f"FDDB-fold-{i} Val AP: {fold.ap!r}\n" for i, fold in enumerate(scores, 1)]
     aps = {f"AP fold {i}": fold.ap for i, fold in enumerate(scores, 1) if fold.faces}

@@ -107,10 +107,11 @@ def data(tmp_path) -> Path:
 def seeded_checkpoint(tmp_path_factory) -> Path:
     import torch
 
-    from faceboxes_fddb.network import seeded_network
+    from common.checkpoint import seeded
+    from faceboxes_fddb.network import FaceBoxes
 
     path = tmp_path_factory.mktemp("checkpoint") / "seeded.pth"
-    torch.save(seeded_network().state_dict(), path)
+    torch.save(seeded(FaceBoxes).state_dict(), path)
     return path
 
 

@@ -8,11 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
 
 import evaluate  # noqa: E402
-import pth2onnx  # noqa: E402
 from common import download  # noqa: E402
 from common.images import read_image  # noqa: E402
 from faceboxes_fddb import agreement, fddb, sample  # noqa: E402
-from tests.conftest import read_json, write_data  # noqa: E402
+from tests.conftest import HERE, read_json, write_data  # noqa: E402
 
 
 def test_published_weights_agree_with_torch_and_find_every_sample_face(published, tmp_path, capsys):
@@ -20,6 +19,8 @@ def test_published_weights_agree_with_torch_and_find_every_sample_face(published
     report = read_json(tmp_path / "metrics.json")
     assert report["metrics"]["agreement with torch"] == 1.0
     assert report["metrics"]["AP"] == 1.0
+    assert 0 <= report["metrics"]["largest difference from torch, class"] <= 1e-4
+    assert 0 <= report["metrics"]["largest difference from torch, loc"] <= 5e-5
     assert report["dataset"] == sample.WHAT
     assert report["verdict"] == "not comparable"
     assert "not comparable with the published figure: ten sample pictures" in capsys.readouterr().out
@@ -52,7 +53,8 @@ def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, monkeypat
 def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, capsys):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "FaceBoxesProd.pth").write_bytes(b"cut")
-    monkeypatch.setattr(pth2onnx, "HERE", tmp_path)
+    (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
+    monkeypatch.setattr(evaluate, "HERE", tmp_path)
     assert evaluate.main(["--out", str(tmp_path / "out")]) == 1
     assert "expected 4072492 bytes, found 3" in capsys.readouterr().err
     assert not (tmp_path / "out" / "metrics.json").exists()

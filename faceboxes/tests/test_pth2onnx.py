@@ -1,6 +1,8 @@
-"""The export: names, opset, a batch that is real, agreement with torch, and what happens when it fails."""
+"""The export: the published names and shapes, a batch that is real, the guide's flags, the published weights."""
 
 from __future__ import annotations
+
+import os
 
 import numpy as np
 import onnx
@@ -11,9 +13,10 @@ torch = pytest.importorskip("torch", reason="the export needs torch")
 
 import pth2onnx  # noqa: E402
 from common import download  # noqa: E402
+from common.checkpoint import run_torch  # noqa: E402
 from common.model_toml import read_model  # noqa: E402
 from common.onnx_graph import describe  # noqa: E402
-from faceboxes_fddb.network import load_checkpoint, run_torch, seeded_network  # noqa: E402
+from faceboxes_fddb.network import load_checkpoint  # noqa: E402
 from faceboxes_fddb.preprocessing import letterbox, network_input  # noqa: E402
 from tests.conftest import HERE, read_json  # noqa: E402
 
@@ -65,7 +68,7 @@ def test_guide_flags_and_a_fixed_batch(seeded_checkpoint, tmp_path, run):
     out = tmp_path / "fixed.onnx"
     done = run("pth2onnx.py", "--trained_model", seeded_checkpoint, "--save_folder", out, "--batch-size", 2)
     assert done.returncode == 0, done.stderr
-    assert "class: largest difference from torch" in done.stdout
+    assert "compared with torch on 2 random inputs:\n  class: largest difference " in done.stdout
     assert f"{out}: seeded.pth as ONNX, opset 11, batch 2" in done.stdout
     graph = describe(onnx.load(out))
     assert graph.inputs[0].shape == (2, 3, 1024, 1024)
@@ -75,38 +78,6 @@ def test_guide_flags_and_a_fixed_batch(seeded_checkpoint, tmp_path, run):
         session(out).run(None, {"image": inputs}), run_torch(network, inputs), strict=True
     ):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
-
-
-def test_another_opset_is_written_as_asked(seeded_checkpoint, tmp_path):
-    out = tmp_path / "13.onnx"
-    assert pth2onnx.main(["--checkpoint", str(seeded_checkpoint), "--out", str(out), "--opset", "13"]) == 0
-    assert describe(onnx.load(out)).opset == 13
-
-
-def test_an_export_that_differs_from_torch_is_not_kept(tmp_path, monkeypatch, capsys):
-    out = tmp_path / "wrong.onnx"
-    monkeypatch.setattr("faceboxes_fddb.network.run_torch", lambda n, x: [o + 1 for o in run_torch(n, x)])
-    monkeypatch.setattr("faceboxes_fddb.network.load_checkpoint", lambda path: seeded_network())
-    assert pth2onnx.main(["--checkpoint", "any.pth", "--out", str(out)]) == 1
-    assert "output 'class' differs from torch by 1.00e+00; the export is not kept" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-def test_outputs_that_are_nan_are_not_kept(tmp_path, monkeypatch, capsys):
-    network = seeded_network()
-    torch.nn.init.constant_(network.conv4_2.bn.weight, float("nan"))
-    monkeypatch.setattr("faceboxes_fddb.network.load_checkpoint", lambda path: network)
-    assert pth2onnx.main(["--checkpoint", "any.pth", "--out", str(tmp_path / "nan.onnx")]) == 1
-    assert "output 'class' holds values that are not finite" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("arguments", [["--out", "noext"], ["--opset", "99"]])
-def test_what_cannot_be_exported_is_wrong_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        pth2onnx.main(["--checkpoint", "any.pth", *arguments])
-    assert stop.value.code == 2
-    assert arguments[0] in capsys.readouterr().err
 
 
 def test_a_bad_checkpoint_is_told_in_one_message(tmp_path, capsys):
@@ -128,7 +99,7 @@ def test_without_a_checkpoint_and_a_network_the_file_to_fetch_is_named(tmp_path,
     message = capsys.readouterr().err
     for words in (
         "FaceBoxesProd.pth",
-        "4072492 bytes",
+        "bytes 4072492",
         MODEL.checkpoint.sha256,
         str(tmp_path / "weights"),
         "unreachable",
@@ -138,8 +109,6 @@ def test_without_a_checkpoint_and_a_network_the_file_to_fetch_is_named(tmp_path,
 
 def test_without_torch_the_missing_requirement_is_named(tmp_path, run):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module', name='torch')\n")
-    import os
-
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     assert run("pth2onnx.py", "--help", env=environment).returncode == 0
     done = run("pth2onnx.py", "--checkpoint", "x.pth", env=environment)

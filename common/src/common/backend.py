@@ -44,7 +44,7 @@ class OnnxRuntime:
     name = "onnxruntime"
     precision = "float32"
 
-    def __init__(self, path: Path, aipp: Aipp | None = None) -> None:
+    def __init__(self, path: Path, aipp: Aipp | None = None, *, optimise: bool = True) -> None:
         import onnxruntime  # noqa: PLC0415  a deployment that runs models otherwise does not have it
 
         model = onnx_graph.load(path)
@@ -54,6 +54,8 @@ class OnnxRuntime:
         self.inputs, self.outputs = graph.inputs, graph.outputs
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; the warnings are about the graph optimiser's own doings
+        if not optimise:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -74,10 +76,13 @@ class OnnxRuntime:
         del self._session
 
 
-def open_model(path: Path, backend: str | None = None, aipp: Aipp | None = None) -> Backend:
+def open_model(
+    path: Path, backend: str | None = None, aipp: Aipp | None = None, *, optimise: bool = True
+) -> Backend:
     """Open a model with the backend of that name, or with the one its suffix calls for.
 
-    With `aipp`, the one image input becomes uint8 NHWC, as it is in an OM file.
+    With `aipp`, the one image input becomes uint8 NHWC, as it is in an OM file. Without `optimise` the graph is run as
+    it is written, which is how two graphs are compared: an optimiser can turn different ones into the same.
     """
     if path.suffix != ".onnx":
         raise GuideError(
@@ -85,7 +90,7 @@ def open_model(path: Path, backend: str | None = None, aipp: Aipp | None = None)
         )
     if backend not in (None, *BACKENDS):
         raise GuideError(f"unknown backend {backend!r}; there is {', '.join(BACKENDS)}.")
-    return OnnxRuntime(path, aipp)
+    return OnnxRuntime(path, aipp, optimise=optimise)
 
 
 def open_deployed(path: Path, backend: str | None, model: ModelToml, folder: Path) -> Backend:

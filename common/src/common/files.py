@@ -66,9 +66,9 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
             view = view[file.write(view) :]
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Return a hash of a file, in hexadecimal, by an algorithm of `hashlib`."""
+    digest = hashlib.new(algorithm)
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

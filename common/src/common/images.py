@@ -29,9 +29,14 @@ def read_image(path: Path) -> Array:
         data = path.read_bytes()
     except FileNotFoundError:
         raise GuideError(f"{path}: no such picture.") from None
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes, name: str) -> Array:
+    """Decode the content of a picture file, see `read_image`; `name` is what errors call it."""
     if _is_truncated(data):
         raise GuideError(
-            f"{path}: the picture is truncated: {len(data)} bytes, and its end marker is missing. "
+            f"{name}: the picture is truncated: {len(data)} bytes, and its end marker is missing. "
             "Copy or download this file again."
         )
     try:
@@ -40,7 +45,7 @@ def read_image(path: Path) -> Array:
         image = None
     if image is None:
         raise GuideError(
-            f"{path}: not a picture that OpenCV can read ({len(data)} bytes). "
+            f"{name}: not a picture that OpenCV can read ({len(data)} bytes). "
             "Copy or download this file again, or leave it out."
         )
     return image

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from common import backend, cli, model_toml
 from common.aipp import Aipp, named_aipp, read_aipp
 from common.errors import GuideError
-from common.files import sha256, write_array, write_text
+from common.files import file_hash, write_array, write_text
 from common.info import list_files, read_info
 from common.parallel import batches, map_threads
 from common.perf import write_summary
@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_sizes(paths, model.inputs[0].shape, model.inputs[0].dtype)
 
     run = {
-        "model": sha256(options.model),
+        "model": file_hash(options.model),
         "backend": model.name,
         "precision": model.precision,
         "aipp": repr(aipp),

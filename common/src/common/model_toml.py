@@ -25,19 +25,30 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Checkpoint(Section, frozen=True, forbid_unknown_fields=True):
-    """The published weights: file name, size in bytes, SHA-256, and where they can be downloaded."""
+    """The published weights: file name, licence, where they are, and what of size and hashes is published.
+
+    Without a hash they are not downloaded, since nothing could be verified; `urls` then tell people where to go.
+    """
 
     file: str
-    bytes: int
-    sha256: str
     licence: str
     urls: tuple[str, ...]
+    bytes: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What is published about the file's content, in words."""
+        facts = {"bytes": self.bytes, "sha256": self.sha256, "md5": self.md5}
+        return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
 
 
 class Tensor(Section, frozen=True, forbid_unknown_fields=True):
     """One input or output: name in the ONNX file, shape with "N" for the batch, what it holds.
 
-    `tolerance` is the largest absolute difference from torch that an output may show.
+    `tolerance` is the largest absolute difference from torch that an output may show; `range` is that of an input's
+    values.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Tensor(Section, frozen=True, forbid_unknown_fields=True):
     dtype: str
     holds: str
     tolerance: float | None = None
+    range: tuple[float, float] | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -15,6 +15,8 @@ from common.model_toml import Accuracy, ModelToml
 _PACKAGES = (
     "numpy",
     "opencv-python-headless",
+    "pillow",
+    "scikit-learn",
     "onnx",
     "onnxruntime",
     "torch",
@@ -45,6 +47,13 @@ def verdict(accuracy: Accuracy, metrics: Mapping[str, float | None]) -> str:
         for name, published in accuracy.published.items()
     )
     return "PASS" if all(held) else "FAIL"
+
+
+def why_not_whole(accuracy: Accuracy, images: int) -> str | None:
+    """Return what makes a figure on so many images another one than the published, or None if nothing does."""
+    if images == accuracy.images:
+        return None
+    return f"{images} of the {accuracy.images} pictures of {accuracy.dataset}"
 
 
 def write_metrics(

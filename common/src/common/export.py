@@ -1,0 +1,156 @@
+"""From a torch network to an ONNX file that agrees with it. torch is imported by the functions that need it."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from common import cli
+from common.agreement import check_differences, differences, print_differences
+from common.backend import fixed_batch, open_model, run_batch
+from common.checkpoint import run_torch
+from common.errors import GuideError
+from common.files import staged
+from common.model_toml import ModelToml
+from common.onnx_graph import describe, load
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def export(
+    network: nn.Module, model: ModelToml, out: Path, batch_size: int | None = None, opset: int = 11
+) -> None:
+    """Write the network to `out` as ONNX; nothing is left there unless it agrees with torch.
+
+    Args:
+        network: in evaluation mode, with one input.
+        model: names and shapes of inputs and outputs, and the accepted differences.
+        out: the .onnx file.
+        batch_size: a fixed batch size, or None for a dynamic one.
+        opset: the ONNX operator set; ATC of CANN 5.1 reads 11.
+    """
+    import torch  # noqa: PLC0415
+
+    names = [tensor.name for tensor in (*model.inputs, *model.outputs)]
+    sample = torch.from_numpy(random_inputs(model, batch_size or 1))
+    with staged(out) as temporary:
+        with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(
+                network,
+                (sample,),
+                str(temporary),
+                opset_version=opset,
+                dynamo=False,
+                input_names=names[:1],
+                output_names=names[1:],
+                # The published exports call the batch axis "-1".
+                dynamic_axes=None if batch_size else {name: {0: "-1"} for name in names},
+            )
+        _write_output_shapes(temporary, model)
+        found = describe(load(temporary)).opset
+        if found != opset:
+            raise GuideError(
+                f"asked torch for opset {opset}, but it wrote {found}; try another version of torch."
+            )
+        compare(network, model, temporary)
+
+
+def _write_output_shapes(path: Path, model: ModelToml) -> None:
+    """Put the outputs' known sizes in place of the symbols torch writes; only the batch is dynamic."""
+    graph = onnx.load(path)
+    for value, tensor in zip(graph.graph.output, model.outputs, strict=True):
+        for dim, size in zip(value.type.tensor_type.shape.dim[1:], tensor.image_shape, strict=True):
+            dim.dim_value = size
+    onnx.save(graph, path)
+
+
+def compare(network: nn.Module, model: ModelToml, path: Path) -> None:
+    """Run ONNX file and network on the same random inputs, print the largest differences, refuse large ones.
+
+    The inputs are uniform in the range that model.toml gives. A dynamic batch is tried with 3 images and with the
+    first of them alone, which must give the same rows.
+    """
+    deployed = open_model(path)
+    count = fixed_batch(deployed) or 3
+    images = random_inputs(model, count)
+    expected = run_torch(network, images)
+    outputs = run_batch(deployed, images)
+    alone = run_batch(deployed, images[:1])
+    deployed.close()
+    for tensor, wanted, found in zip(model.outputs, expected, outputs, strict=True):
+        if wanted.shape != found.shape:
+            raise GuideError(
+                f"output {tensor.name!r}: torch gives {wanted.shape}, the ONNX file {found.shape}."
+            )
+    first = [output[:1] for output in expected]
+    largest = np.maximum(differences(outputs, expected), differences(alone, first)).tolist()
+    print(f"compared with torch on {count} random inputs:")
+    print_differences(model, largest)
+    check_differences(model, largest, "The export is not kept.")
+
+
+def random_inputs(model: ModelToml, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return `count` random images in the shape and value range of the model's input, the same ones every time."""
+    tensor = model.inputs[0]
+    if tensor.range is None:
+        raise GuideError(f"model.toml: input {tensor.name!r} has no range to draw random values from.")
+    generator = np.random.default_rng(0)
+    return generator.uniform(*tensor.range, [count, *tensor.image_shape]).astype(np.float32)
+
+
+def add_arguments(
+    arguments: argparse.ArgumentParser,
+    model: ModelToml,
+    checkpoint: Sequence[str] = (),
+    out: Sequence[str] = (),
+    batch_size: Sequence[str] = (),
+) -> None:
+    """Add `--checkpoint F`, `--out F`, `--batch-size N` and `--opset N`, with the guide's flags as further names."""
+    add = arguments.add_argument
+    fetched = ", downloaded if missing" if model.checkpoint.sha256 or model.checkpoint.md5 else ""
+    add(
+        "--checkpoint",
+        *checkpoint,
+        type=Path,
+        metavar="F",
+        help=f"The weights (default: weights/{model.checkpoint.file} beside this script{fetched}).",
+    )
+    add(
+        "--out",
+        *out,
+        type=onnx_path,
+        default=Path(model.onnx),
+        metavar="F",
+        help="The ONNX file to write (default: %(default)s).",
+    )
+    add(
+        "--batch-size",
+        *batch_size,
+        type=cli.positive_int,
+        metavar="N",
+        help="Fix the batch size (default: the batch is dynamic, one file serves every size).",
+    )
+    add(
+        "--opset",
+        type=int,
+        choices=range(9, 21),
+        default=model.opset,
+        metavar="N",
+        help="The ONNX operator set, 9 to 20 (default: %(default)s, which ATC of CANN 5.1 reads).",
+    )
+
+
+def onnx_path(text: str) -> Path:
+    """Argument type: the name of an .onnx file."""
+    path = Path(text)
+    if path.suffix != ".onnx":
+        raise argparse.ArgumentTypeError(f"expected the name of an .onnx file, got {text!r}")
+    return path

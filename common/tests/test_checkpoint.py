@@ -1,0 +1,265 @@
+"""checkpoint.py: a file is read without executing anything in it, and only the right weights are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="checkpoints are torch's")
+
+from torch import nn  # noqa: E402
+
+from common import checkpoint, download  # noqa: E402
+from common.errors import GuideError  # noqa: E402
+from common.model_toml import read_model  # noqa: E402
+
+KEY = "conv.weight"
+COUNT = 7  # entries of the state dict
+
+
+class Tiny(nn.Module):
+    """Nx3xHxW to Nx2xHxW, with a whole number among its entries."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1)
+        self.bn = nn.BatchNorm2d(2)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+@pytest.fixture
+def state():
+    return checkpoint.seeded(Tiny).state_dict()
+
+
+def load(path):
+    return checkpoint.load(Tiny(), checkpoint.state_dict(checkpoint.read(path), path), path, "Tiny")
+
+
+def save(folder, content, **options):
+    torch.save(content, folder / "tiny.pth", **options)
+    return folder / "tiny.pth"
+
+
+def refusal(path):
+    with pytest.raises(GuideError) as error:
+        load(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert "weights_only" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def same(network, state):
+    found = network.state_dict()
+    return found.keys() == state.keys() and all(torch.equal(found[key], state[key]) for key in state)
+
+
+def test_a_network_is_loaded_and_put_into_evaluation_mode(tmp_path, state):
+    network = load(save(tmp_path, state))
+    assert not network.training
+    assert len(state) == COUNT
+    assert same(network, state)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_prefix_and_wrapper_are_taken_off(tmp_path, state, wrapper, prefix):
+    content = {f"{prefix}{key}": value for key, value in state.items()}
+    if wrapper:
+        content = {"epoch": 3, "optimizer": {"lr": 0.1}, wrapper: content}
+    assert same(load(save(tmp_path, content)), state)
+
+
+def test_entries_with_and_without_the_prefix_are_refused(tmp_path, state):
+    path = save(tmp_path, state | {f"module.{KEY}": torch.zeros(2, 3, 1, 1)})
+    assert refusal(path) == "holds entries both with and without the prefix `module.`."
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([1, 2], "found a list."),
+        (torch.zeros(3), "found a Tensor."),
+        ({}, "found a dict with the keys ."),
+        ({"state_dict": 3}, "found a int."),
+        ({"model": [torch.zeros(3)]}, "found a list."),
+        ({"epoch": 3, "lr": 0.1}, "found a dict with the keys epoch, lr."),
+        ({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}, "found a dict with the keys a, b, c and 2 more."),
+    ],
+)
+def test_content_that_is_no_state_dict_is_refused(tmp_path, content, words):
+    assert refusal(save(tmp_path, content)) == f"expected a state dict, tensors by name, {words}"
+
+
+def damaged(state, case):
+    if case == "missing":
+        del state[KEY]
+    elif case == "extra":
+        state["fc.weight"] = torch.zeros(3)
+    elif case == "shape":
+        state[KEY] = state[KEY][:1]
+    elif case == "nan":
+        state[KEY][0, 0] = float("nan")
+    elif case == "infinite":
+        state["bn.running_var"][1] = float("inf")
+    return state
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("missing", f"1 of {COUNT} entries are missing: {KEY}"),
+        ("extra", "1 entries do not belong to it: fc.weight"),
+        ("shape", f"{KEY}: expected shape (2, 3, 1, 1), found (1, 3, 1, 1)"),
+        ("nan", f"{KEY}: holds values that are not finite"),
+        ("infinite", "bn.running_var: holds values that are not finite"),
+    ],
+)
+def test_an_unfitting_state_dict_is_refused(tmp_path, state, case, words):
+    path = save(tmp_path, damaged(state, case))
+    assert refusal(path) == f"not a Tiny checkpoint:\n  {words}"
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path, state):
+    for case in ("extra", "shape", "infinite"):
+        state = damaged(state, case)
+    assert refusal(save(tmp_path, state)).count("\n  ") == 3
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    found = refusal(save(tmp_path, nn.Linear(3, 2).state_dict()))
+    missing = (
+        f"{COUNT} of {COUNT} entries are missing: conv.weight, conv.bias, bn.weight and {COUNT - 3} more"
+    )
+    extra = "2 entries do not belong to it: weight, bias"
+    assert found == f"not a Tiny checkpoint:\n  {missing}\n  {extra}"
+
+
+ODD = {
+    "sparse": (torch.eye(3).to_sparse(), "expected a dense tensor, found Tensor"),
+    "complex": (
+        torch.zeros(2, 3, 1, 1, dtype=torch.complex64),
+        "expected torch.float32, found torch.complex64",
+    ),
+    "boolean": (torch.zeros(2, 3, 1, 1, dtype=torch.bool), "expected torch.float32, found torch.bool"),
+    "whole": (torch.zeros(2, 3, 1, 1, dtype=torch.int64), "expected torch.float32, found torch.int64"),
+    "no tensor": ("text", "expected a dense tensor, found str"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_tensor_of_another_kind_is_refused_by_name(tmp_path, state, kind):
+    value, words = ODD[kind]
+    assert refusal(save(tmp_path, state | {KEY: value})) == f"not a Tiny checkpoint:\n  {KEY}: {words}"
+
+
+def test_a_count_that_is_no_whole_number_is_refused(tmp_path, state):
+    found = refusal(save(tmp_path, state | {"bn.num_batches_tracked": torch.tensor(1.0)}))
+    assert found.endswith("bn.num_batches_tracked: expected torch.int64, found torch.float32")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_weights_of_another_precision_are_taken(tmp_path, state, dtype):
+    other = {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
+    assert load(save(tmp_path, other)).conv.weight.dtype == torch.float32
+
+
+class Trap:
+    """Creates a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path, legacy):
+    sprung = tmp_path / "sprung"
+    path = save(tmp_path, {KEY: Trap(sprung)}, _use_new_zipfile_serialization=not legacy)
+    assert refusal(path) == (
+        "refused, nothing in it was executed: it is damaged or holds more than tensors (posix.system). "
+        "Expected a state dict saved by torch.save."
+    )
+    assert not sprung.exists()
+    pickle.loads(pickle.dumps(Trap(sprung)))  # the trap itself works
+    assert sprung.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04broken", b"\x80\x02}q\x00", b"\x00" * 1000])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "broken.pth"
+    path.write_bytes(content)
+    refusal(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_every_truncation_of_a_checkpoint_is_refused(tmp_path, state, legacy):
+    path = save(tmp_path, state, _use_new_zipfile_serialization=not legacy)
+    data = path.read_bytes()
+    assert zipfile.is_zipfile(path) != legacy
+    for end in {*range(0, len(data), len(data) // 40), len(data) - 1}:
+        path.write_bytes(data[:end])
+        refusal(path)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    assert refusal(tmp_path / "absent.pth") == "no such checkpoint."
+    assert refusal(tmp_path) == "no such checkpoint."
+
+
+def test_seeded_weights_are_the_same_every_time_and_leave_the_generator_alone(state):
+    before = torch.random.get_rng_state()
+    network = checkpoint.seeded(Tiny)
+    assert same(network, state)
+    assert not network.training
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_torch_runs_on_numpy_arrays_with_one_output_or_several(several):
+    class Pair(Tiny):
+        def forward(self, x):
+            return super().forward(x), x.sum((2, 3))
+
+    network = checkpoint.seeded(Pair if several else Tiny)
+    images = np.random.default_rng(0).random((4, 3, 5, 6), np.float32)
+    outputs = checkpoint.run_torch(network, images)
+    assert [(type(output), output.dtype) for output in outputs] == [(np.ndarray, np.float32)] * len(outputs)
+    assert [output.shape for output in outputs] == [(4, 2, 5, 6), (4, 3)][: 1 + several]
+    with torch.no_grad():
+        expected = Tiny.forward(network, torch.from_numpy(images))
+    np.testing.assert_array_equal(outputs[0], expected)
+
+
+def test_the_published_checkpoint_is_looked_for_in_weights_and_verified(tmp_path, write_model):
+    content = bytes(range(250)) * 4
+    digest = hashlib.sha256(content).hexdigest()
+    model = read_model(write_model(('"00"', f'"{digest}"'), ('"https://example.org/tiny.pth"', "")))
+    with pytest.raises(download.UnavailableError, match=f"put it at {tmp_path}/weights/tiny.pth"):
+        checkpoint.published(model, tmp_path)
+    path = tmp_path / "weights" / "tiny.pth"
+    path.write_bytes(content)
+    assert checkpoint.published(model, tmp_path) == path
+    path.write_bytes(content[::-1])
+    with pytest.raises(GuideError, match=f"{path}: expected sha256 {digest}, found "):
+        checkpoint.published(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "module", ["checkpoint", "evaluation", "export", "stream", "agreement", "library_pictures"]
+)
+def test_the_module_is_imported_without_torch(module):
+    code = f"import sys; sys.modules['torch'] = None; import common.{module}"
+    subprocess.run([sys.executable, "-c", code], check=True)
