@@ -1,0 +1,108 @@
+"""Measure PCB on Market-1501, from checkpoint or ONNX file to top-1, 5, 10 and verdict, in one command.
+
+python evaluate.py --checkpoint PCB_3_7.pt --data Market-1501
+python evaluate.py
+
+The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the published
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/ or downloaded; where that is
+impossible, seeded weights stand in, and the output says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common import cli
+from common.agreement import as_metrics, check_differences, differences, print_differences
+from common.backend import Backend, choose_batch_size, open_deployed, run_batch
+from common.checkpoint import run_torch, seeded
+from common.evaluation import OTHER_CHECKPOINT, load_network, parse
+from common.export import export
+from common.model_toml import ModelToml, read_model
+from pcb_market import market, metric, sample
+from pcb_market.market import Market
+from pcb_market.pipeline import embed, prepare
+from pcb_market.scoring import score
+
+if TYPE_CHECKING:
+    from pcb_market.network import PCB
+
+HERE = Path(__file__).resolve().parent
+
+
+def agree(deployed: Backend, network: PCB, data: Market, model: ModelToml) -> dict[str, float]:
+    """Compare the deployed model's outputs and figures with torch's, print that, return it for metrics.json."""
+    largest = np.zeros(len(model.outputs))
+    features: dict[str, list[np.ndarray]] = {"query": [], "gallery": []}
+    pictures = [(part, p.path) for part in features for p in getattr(data, part).values()]
+    for part, path in cli.progress(pictures, len(pictures), "torch"):
+        image = prepare(path)[0][None]
+        wanted = run_torch(network, image)
+        largest = np.maximum(largest, differences(run_batch(deployed, image), wanted))  # keeps NaN
+        features[part].append(wanted[0].ravel())
+    query, gallery = map(np.stack, features.values())
+    scores = metric.evaluate(query, gallery, data.query, data.gallery)
+    print(f"agreement with torch on {len(pictures)} pictures:")
+    print_differences(model, largest.tolist())
+    print(f"  torch: mAP {scores.mean_ap!r}, top-1 {scores.top(1)!r}")
+    check_differences(model, largest.tolist(), OTHER_CHECKPOINT)
+    return {"mAP with torch": scores.mean_ap, **as_metrics(model, largest.tolist())}
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__)
+    options = parse(arguments, argv, market.DATA_HELP, "PCB_inference_result.json")
+
+    model = read_model(HERE)
+    # The data first: a mistake in it should not cost an export.
+    data = market.read_market(options.data or sample.write_sample(options.out / "sample"))
+    if options.limit:
+        data = data.first(options.limit)
+
+    begin = time.perf_counter()
+    network, onnx, why_not = None, options.model, None if options.data else sample.WHAT
+    if onnx is None or not options.data:
+        from pcb_market.network import PCB, load_checkpoint
+
+        network, made_up = load_network(
+            options, model, HERE, lambda path: load_checkpoint(path, model), lambda: seeded(PCB)
+        )
+        why_not = "; ".join(filter(None, (why_not, made_up))) or None
+    if onnx is None and network is not None:
+        onnx = options.out / model.onnx
+        export(network, model, onnx)
+        print(f"{onnx}: exported")
+    exported = time.perf_counter()
+
+    deployed = open_deployed(onnx, options.backend, model, HERE)
+    batch_size = choose_batch_size(deployed, options.batch_size)
+    seconds: dict[str, float] = {}
+    features = embed(deployed, market.joined(data.query, data.gallery), batch_size, options.workers, seconds)
+    more = {}
+    if network is not None and not options.data:
+        more = agree(deployed, network, data, model)
+    deployed.close()
+    verdict = score(
+        features[: len(data.query)],
+        features[len(data.query) :],
+        data,
+        options.out,
+        model,
+        dataset=None if options.data else sample.WHAT,
+        why_not_comparable=why_not,
+        more=more,
+        backend=deployed.name,
+        precision=deployed.precision,
+        seconds={"export": exported - begin, **seconds},
+    )
+    return 1 if verdict == "FAIL" else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""PCB on Market-1501: network, preprocessing, evaluation."""

@@ -1,0 +1,90 @@
+"""Person re-identification: mean average precision and the cumulative match curve, as Market-1501 defines them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import GuideError
+from pcb_market.market import Pictures
+from pcb_market.postprocessing import squared_distances, squared_lengths
+
+Array = NDArray[Any]
+Float32 = NDArray[np.float32]
+BLOCK = 2**26  # distances held at once, 256 MiB: all of Market-1501's, a part of a larger gallery's
+RANKS = 100
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Mean average precision and the match curve, CMC(1) to CMC(100), over the queries that have a match to find."""
+
+    mean_ap: float
+    cmc: Array
+    counted: int
+
+    def top(self, k: int) -> float:
+        """Return the share of queries whose first match is among the k nearest."""
+        return float(self.cmc[k - 1])
+
+
+def evaluate(query: Float32, gallery: Float32, asked: Pictures, found: Pictures) -> Scores:
+    """Look for each query in the gallery.
+
+    Gallery pictures of the same person from the same camera are left out of the query's ranking. A query without a
+    picture of the person from another camera is not counted. Of gallery pictures at the same distance, the first in
+    the data set's order ranks first in the match curve; in the average precision they are one step, as in
+    scikit-learn's `average_precision_score`.
+
+    Args:
+        query: the queries' features, QxD, in the order of `asked`.
+        gallery: the gallery's features, GxD, in the order of `found`.
+        asked: the query pictures.
+        found: the gallery pictures.
+    """
+    cameras = np.array([picture.camera for picture in found.values()])
+    people = np.array([picture.person for picture in found.values()])
+    members = {person: np.flatnonzero(people == person) for person in np.unique(people).tolist()}
+    lengths = squared_lengths(gallery)
+    precisions, ranks = [], []
+    pictures = list(asked.values())
+    count = max(1, BLOCK // len(gallery))
+    for start in range(0, len(query), count):
+        distances = squared_distances(query[start : start + count], gallery, lengths)
+        for row, picture in zip(distances, pictures[start : start + count], strict=True):
+            same = members.get(picture.person, np.empty(0, int))
+            elsewhere = cameras[same] != picture.camera
+            if elsewhere.any():
+                row[same[~elsewhere]] = np.inf
+                precision, rank = _rank(row, same[elsewhere])
+                precisions.append(precision)
+                ranks.append(rank)
+    if not ranks:
+        raise GuideError(
+            "no query has a picture of the same person from another camera in the gallery; nothing can be measured."
+        )
+    cmc = np.bincount(ranks, minlength=RANKS)[:RANKS].cumsum() / len(ranks)
+    return Scores(float(np.mean(precisions)), cmc, len(ranks))
+
+
+def _rank(distances: Float32, matches: Array) -> tuple[float, int]:
+    """Return a query's average precision and the rank, from 0, of its first match.
+
+    Only what is nearer than the last match is looked at; nothing is sorted but the matches.
+
+    Args:
+        distances: from the query to the gallery, G; infinite for what is left out.
+        matches: the indices of the matches, ascending, at least one.
+    """
+    wanted = distances[matches]
+    first = matches[wanted.argmin()]
+    wanted.sort()
+    near = distances[distances <= wanted[-1]]
+    # How many are at most as far as each match: of the whole gallery, and of the matches alone.
+    ranked = np.array([np.count_nonzero(near <= distance) for distance in wanted])
+    correct = np.searchsorted(wanted, wanted, side="right")
+    nearer = np.count_nonzero(near < wanted[0]) + np.count_nonzero(distances[:first] == wanted[0])
+    return float((correct / ranked).mean()), int(nearer)

@@ -1,0 +1,66 @@
+"""The PCB network (Sun et al., 2018, https://arxiv.org/abs/1711.09349) and its published checkpoint.
+
+With `module_pickle.py` the only module of this package that needs torch. Module names are those of the published
+state dict (https://github.com/syfafterzy/PCB_RPP_for_reID), so its 338 entries load unchanged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from common import checkpoint
+from common.download import verify
+from common.model_toml import ModelToml
+from pcb_market.module_pickle import read_weights
+
+STRIPES = 6
+CLASSES = 751  # identities that Market-1501 has for training
+
+
+class PCB(nn.Module):
+    """Picture batch to stripe features and, per stripe, scores of the training identities.
+
+    Input: Nx3x384x128 float32, RGB, normalised as for ImageNet.
+    Output: Nx2048x6x1 float32, six stripes from top to bottom, each of length 1 over its channels; six Nx751 float32
+    logits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = torchvision.models.resnet50(weights=None)  # with the fc layer, unused, for its entries
+        # The last stage keeps the resolution: 384x128 becomes 24x8.
+        first = self.base.layer4[0]
+        first.conv2.stride = first.downsample[0].stride = (1, 1)
+        self.pool = nn.AvgPool2d((4, 8))
+        self.drop = nn.Dropout(0.5)
+        self.local_conv = nn.Conv2d(2048, 256, 1, bias=False)
+        self.feat_bn2d = nn.BatchNorm2d(256)
+        for stripe in range(STRIPES):
+            self.add_module(f"instance{stripe}", nn.Linear(256, CLASSES))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        base = self.base
+        x = base.maxpool(base.relu(base.bn1(base.conv1(x))))
+        x = self.pool(base.layer4(base.layer3(base.layer2(base.layer1(x)))))
+        features = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        x = torch.relu(self.feat_bn2d(self.local_conv(self.drop(x))))
+        logits = [
+            self.get_submodule(f"instance{stripe}")(part.flatten(1))
+            for stripe, part in enumerate(x.split(1, dim=2))
+        ]
+        return features, *logits
+
+
+def load_checkpoint(path: Path, model: ModelToml) -> PCB:
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`.
+
+    The file holds the whole network, as the published one does, or a state dict; nothing in it is executed. A file of
+    the published name must have the published hash.
+    """
+    if path.is_file() and path.name == model.checkpoint.file:
+        verify(path, model.checkpoint)
+    return checkpoint.load(PCB(), read_weights(path), path, "PCB")

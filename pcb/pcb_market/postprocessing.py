@@ -1,0 +1,28 @@
+"""From the network's features to distances between pictures, as the guide's postprocessing script computes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+def squared_distances(query: Float32, gallery: Float32, lengths: Float32) -> Float32:
+    """Return |x|^2 + |y|^2 - 2 x.y for all rows x and y: QxD and GxD to QxG.
+
+    Args:
+        query: QxD.
+        gallery: GxD.
+        lengths: the squared lengths of the gallery's rows, G.
+    """
+    distances = query @ gallery.T
+    distances *= -2
+    distances += squared_lengths(query)[:, None] + lengths
+    return distances
+
+
+def squared_lengths(features: Float32) -> Float32:
+    """Return the squared lengths of rows: NxD to N."""
+    lengths: Float32 = np.einsum("nd,nd->n", features, features)
+    return lengths

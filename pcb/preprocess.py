@@ -1,0 +1,92 @@
+"""Turn Market-1501's pictures into the network's inputs, one .bin file each, queries and gallery apart.
+
+python preprocess.py --data Market-1501 --out .
+python preprocess.py -d market -b 1 --height 384 --width 128 --data-dir ./datasets/Market-1501/ -j 4
+
+The second is the guide's form of the same. A .bin file is 3x384x128 float32, RGB, normalised as for ImageNet, 589824
+bytes. They go to query_preproc_data_Ascend310/ and gallery_preproc_data_Ascend310/. Run again after an interruption,
+it goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import cli
+from common.files import write_array
+from common.parallel import map_threads
+from common.resume import unfinished
+from pcb_market import market
+from pcb_market.market import Pictures
+from pcb_market.pipeline import prepare
+from pcb_market.preprocessing import HEIGHT, WIDTH
+
+BYTES = 3 * HEIGHT * WIDTH * 4
+
+
+def preprocess(pictures: Pictures, out: Path, workers: int) -> None:
+    """Write `out/<name>.bin` for each picture; what is done is left alone.
+
+    A picture is done if its file was made from the same picture file, which `preprocess.json` tells.
+    """
+
+    def process(name: str) -> None:
+        write_array(out / f"{name}.bin", prepare(pictures[name].path)[0])
+
+    sources = {name: picture.path for name, picture in pictures.items()}
+    todo = unfinished(out / "preprocess.json", {}, sources, lambda name: [out / f"{name}.bin"], _is_whole)
+    for _ in cli.progress(map_threads(process, todo, workers), len(todo), "preprocess"):
+        pass
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == BYTES
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add("--data", "--data-dir", type=Path, required=True, metavar="DIR", help=f"{market.DATA_HELP}.")
+    add(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="The directory that the two directories are made in (default: the working directory).",
+    )
+    cli.add_workers(arguments)
+    add(
+        "-d",
+        "--dataset",
+        choices=("market",),
+        default="market",
+        help="The guide's flag; there is one data set.",
+    )
+    add("-b", "--batch-size", type=int, default=1, help="The guide's flag; a file always holds one picture.")
+    for side, pixels in (("height", HEIGHT), ("width", WIDTH)):
+        add(
+            f"--{side}",
+            type=int,
+            choices=(pixels,),
+            default=pixels,
+            help=f"The guide's flag; the network's input has {pixels} pixels.",
+        )
+    options = arguments.parse_args(argv)
+    data = market.read_market(options.data)
+    print(data.table())
+    for part, pictures in (("query", data.query), ("gallery", data.gallery)):
+        out = options.out / f"{part}_preproc_data_Ascend310"
+        preprocess(pictures, out, options.workers)
+        print(f"{out}: {len(pictures)} .bin files of {BYTES} bytes")
+        others = sorted(path.stem for path in out.glob("[!.]*.bin") if path.stem not in pictures)
+        if others:
+            print(
+                f"note: {len(others)} more .bin files there belong to other pictures: {cli.shorten(others)}"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,37 @@
+"""Export a PCB checkpoint to ONNX and compare the export with torch before it is believed.
+
+python pth2onnx.py --checkpoint PCB_3_7.pt --out PCB.onnx
+
+Without --checkpoint the published one is taken from weights/, downloaded and verified if it is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import cli
+from common.checkpoint import published
+from common.export import add_arguments, export
+from common.model_toml import read_model
+
+HERE = Path(__file__).resolve().parent
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model = read_model(HERE)
+    arguments = cli.parser(__doc__)
+    add_arguments(arguments, model, checkpoint=["-p"], out=["-o"], batch_size=["-b"])
+    options = arguments.parse_args(argv)
+    from pcb_market.network import load_checkpoint
+
+    checkpoint = options.checkpoint or published(model, HERE)
+    export(load_checkpoint(checkpoint, model), model, options.out, options.batch_size, options.opset)
+    batch = options.batch_size or "dynamic"
+    print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, batch {batch}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,82 @@
+"""Run the guide's steps in this copy of the model directory, without torch, and compare both routes' figures.
+
+python tests/deploy.py --model PCB.onnx [--data Market-1501]
+
+The file route (preprocess, get_info, infer, postprocess) must give the same figures as the streamed one (evaluate).
+Without --data drawn pictures serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+def run(*words: str | Path) -> None:
+    """Run one command of the guide in the model directory; a failure ends the script."""
+    command = [str(word) for word in words]
+    print(f"$ python {shlex.join(command)}", flush=True)
+    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+
+
+def draw_data(folder: Path) -> Path:
+    """Write four drawn persons, one picture as the query and one from another camera, in Market-1501's tree."""
+    for person in range(1, 5):
+        for part, camera in (("query", 1), ("bounding_box_test", 2)):
+            picture = np.full((128, 64, 3), 40 * person, np.uint8)
+            cv2.ellipse(picture, (32, 64), (8 + 4 * person, 50), 0, 0, 360, (250, 60 * camera, 0), cv2.FILLED)
+            path = folder / part / f"{person:04d}_c{camera}s1_000001_00.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture)
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="The Market-1501 data set (default: drawn pictures)."
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model = options.model.resolve()
+        data = options.data.resolve() if options.data else draw_data(work / "data")
+        run("preprocess.py", "--data", data, "--out", work)
+        for part in ("query", "gallery"):
+            source, info = work / f"{part}_preproc_data_Ascend310", work / f"{part}.info"
+            run("get_info.py", "bin", source, info, "128", "384")
+            words = ("-m", "common.infer", "--model", model, "--input", info, "--out", work / part)
+            run(*words, "--batch-size", "4")
+        results = ("-q", work / "query", "-g", work / "gallery")
+        run("postprocess.py", *results, "--data", data, "--out", work / "files")
+        run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
+        query = min((data / "query").glob("*.jpg"))
+        found = ("--gallery", data / "bounding_box_test", "--out", work / "predicted")
+        run("predict.py", query, "--model", model, *found)
+
+        files, streamed = (
+            json.loads((work / route / "metrics.json").read_text())["metrics"]
+            for route in ("files", "streamed")
+        )
+        if files.keys() != streamed.keys() or any(abs(files[name] - streamed[name]) > 1e-6 for name in files):
+            sys.exit(f"error: the file route gives {files}, the streamed route {streamed}")
+        print(f"both routes give the same figures: mAP {files['mAP']}, top-1 {files['top-1']}")
+        if not (work / "predicted" / f"{query.stem}_matches.jpg").is_file():
+            sys.exit("error: predict.py wrote no picture")
+
+
+if __name__ == "__main__":
+    main()

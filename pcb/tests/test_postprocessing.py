@@ -1,0 +1,16 @@
+"""Distances between features."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcb_market.postprocessing import squared_distances, squared_lengths
+
+
+def test_squared_distances_are_those_of_the_definition():
+    rng = np.random.default_rng(0)
+    query, gallery = rng.random((5, 64), np.float32), rng.random((9, 64), np.float32)
+    wanted = ((query[:, None].astype(np.float64) - gallery) ** 2).sum(axis=2)
+    found = squared_distances(query, gallery, squared_lengths(gallery))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, atol=1e-4)

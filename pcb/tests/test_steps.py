@@ -1,0 +1,204 @@
+"""The guide's steps one after the other, as a user types them, against the streamed evaluation."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+import postprocess
+from pcb_market import market
+from pcb_market.sample import write_sample
+from tests.conftest import read_json
+
+pytest.importorskip("torch", reason="the ONNX file is exported with torch")
+PARTS = ("query", "gallery")
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory, seeded_onnx):
+    """The files of all steps, made once: data, the .bin files, the lists, the results."""
+    import preprocess
+    from common import infer, info
+
+    root = tmp_path_factory.mktemp("steps")
+    write_sample(root / "data")
+    assert preprocess.main(["--data", str(root / "data"), "--out", str(root)]) == 0
+    for part in PARTS:
+        listed = root / f"{part}.info"
+        assert (
+            info.main(["bin", str(root / f"{part}_preproc_data_Ascend310"), str(listed), "128", "384"]) == 0
+        )
+        arguments = ["--model", str(seeded_onnx), "--input", str(listed), "--out", str(root / part)]
+        assert infer.main([*arguments, "--batch-size", "4"]) == 0
+    return root
+
+
+def score(steps, out, query=None, gallery=None):
+    return postprocess.main(
+        [
+            *("-q", str(query or steps / "query"), "-g", str(gallery or steps / "gallery")),
+            *("--data", str(steps / "data"), "--out", str(out)),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def scored(steps):
+    assert score(steps, steps / "scored") == 0
+    return read_json(steps / "scored" / "metrics.json")
+
+
+def test_the_guides_command_prints_and_writes_the_guides_table(steps, scored, tmp_path, run):
+    for part in PARTS:  # as the guide renames them by hand
+        shutil.copytree(steps / part / "dumpOutput_device0", tmp_path / f"dumpOutput_device0_{part}")
+    done = run(
+        "postprocess.py",
+        *("-q", tmp_path / "dumpOutput_device0_query", "-g", tmp_path / "dumpOutput_device0_gallery"),
+        *("-d", "market", "--data-dir", steps / "data", "--out", tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    table = read_json(tmp_path / "PCB_inference_result.json")
+    assert str(table) in done.stdout
+    assert table["title"] == "Overall statistical evaluation"
+    figures = {row["key"]: row["value"] for row in table["value"]}
+    assert figures["Number of images"] == "21"
+    assert "Number of classes" not in figures  # there is no training set to count
+    assert figures["Top-1 accuracy"] == f"{scored['metrics']['top-1']:.1%}"
+    assert f"CMC Scores  market1501\n  top-1   {scored['metrics']['top-1']:12.1%}\n" in done.stdout
+
+
+def test_reference_weights_on_the_reference_set_give_the_reference_figures(
+    recipe_checkpoint, market_tiny, cases, tmp_path, capsys
+):
+    import evaluate
+
+    wanted = read_json(cases / "market_tiny" / "expected.json")
+    arguments = ["--checkpoint", str(recipe_checkpoint), "--data", str(market_tiny), "--out", str(tmp_path)]
+    assert evaluate.main([*arguments, "--batch-size", "8"]) == 0
+    report = read_json(tmp_path / "metrics.json")
+    assert report["metrics"]["mAP"] == pytest.approx(wanted["mAP"], abs=1e-9)
+    for k in (1, 5, 10):
+        assert report["metrics"][f"top-{k}"] == pytest.approx(wanted["market1501_cmc_1_20"][k - 1], abs=1e-9)
+    assert report["metrics"]["queries counted"] == 10
+    table = {row["key"]: row["value"] for row in read_json(tmp_path / "PCB_inference_result.json")["value"]}
+    original = {row["key"]: row["value"] for row in wanted["json"]["value"]}
+    counted = {"Number of images": "45", "Number of classes": "2"}
+    assert table == original | counted
+    printed = capsys.readouterr().out
+    for line in wanted["printed"].splitlines()[1:-1]:
+        assert line in printed
+
+
+@pytest.mark.parametrize("variant", ["from 0", "features only", "txt", "with summaries"])
+def test_every_form_of_the_results_gives_the_same_figures(variant, steps, scored, tmp_path):
+    for part in PARTS:
+        (tmp_path / part).mkdir()
+        for path in (steps / part / "dumpOutput_device0").iterdir():
+            stem, _, k = path.stem.rpartition("_")
+            if variant == "from 0":
+                shutil.copy(path, tmp_path / part / f"{stem}_{int(k) - 1}.bin")
+            elif variant == "with summaries":
+                shutil.copy(path, tmp_path / part)
+                (tmp_path / part / "sumary.json").write_text("{}")
+            elif k == "1" and variant == "features only":
+                shutil.copy(path, tmp_path / part)
+            elif k == "1":
+                values = np.fromfile(path, np.float32)
+                np.savetxt(tmp_path / part / f"{path.stem}.txt", values[None], fmt="%.9g")
+    assert score(steps, tmp_path / "out", tmp_path / "query", tmp_path / "gallery") == 0
+    assert read_json(tmp_path / "out" / "metrics.json")["metrics"] == scored["metrics"]
+
+
+def test_the_streamed_route_gives_the_same_figures(steps, scored, seeded_onnx, tmp_path, run):
+    arguments = ["--model", seeded_onnx, "--data", steps / "data", "--out", tmp_path, "--batch-size", 3]
+    done = run("evaluate.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    report = read_json(tmp_path / "metrics.json")
+    assert report["metrics"] == pytest.approx(scored["metrics"], abs=1e-9)
+
+
+def test_a_subset_is_labelled_and_has_no_verdict(scored):
+    assert scored["images"] == 27
+    assert scored["comparable"] is False
+    assert scored["why"] == "27 of the 19281 pictures of Market-1501"
+    assert scored["verdict"] == "not comparable"
+    assert scored["published"] == {"top-1": 0.921, "top-5": 0.969, "top-10": 0.981}
+    assert (scored["backend"], scored["precision"]) == ("onnxruntime", "float32")
+
+
+def perfect(steps, folder, wrong=()):
+    """Results in which every person has features of its own, but for the queries in `wrong`."""
+    data = market.read_market(steps / "data")
+    for part in PARTS:
+        (folder / part).mkdir(parents=True)
+        for name, picture in getattr(data, part).items():
+            features = np.zeros(12288, np.float32)
+            features[0 if name in wrong else picture.person] = 1
+            features.tofile(folder / part / f"{name}_0.bin")
+    return folder / "query", folder / "gallery"
+
+
+@pytest.mark.parametrize(("wrong", "code", "verdict"), [(0, 0, "PASS"), (1, 1, "FAIL")])
+def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, steps, tmp_path, monkeypatch, capsys):
+    model = postprocess.read_model(postprocess.HERE)
+    whole = replace(model, accuracy=replace(model.accuracy, images=27))
+    monkeypatch.setattr(postprocess, "read_model", lambda folder: whole)
+    names = list(market.read_market(steps / "data").query)[:wrong]
+    assert score(steps, tmp_path / "out", *perfect(steps, tmp_path, names)) == code
+    report = read_json(tmp_path / "out" / "metrics.json")
+    assert (report["verdict"], report["comparable"]) == (verdict, True)
+    assert f"verdict: {verdict}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("missing", "no result for 0003_c1s1_000001_00"),
+        ("extra", "results that belong to no input: stranger"),
+        ("wrong size", "expected 49152 bytes (2048x6x1 float32), found 100"),
+        ("not finite", "0003_c1s1_000001_00_0.bin: holds values that are not finite"),
+        ("empty", "no result file"),
+    ],
+)
+def test_unfitting_results_are_told_in_one_message(damage, words, steps, tmp_path, capsys):
+    query, gallery = perfect(steps, tmp_path)
+    path = query / "0003_c1s1_000001_00_0.bin"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "extra":
+        shutil.copy(path, query / "stranger_0.bin")
+    elif damage == "wrong size":
+        path.write_bytes(bytes(100))
+    elif damage == "not finite":
+        np.full(12288, np.nan, np.float32).tofile(path)
+    else:
+        for each in query.iterdir():
+            each.unlink()
+    assert score(steps, tmp_path / "out", query, gallery) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert words in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_the_other_part_are_found_out(steps, tmp_path, capsys):
+    query, gallery = perfect(steps, tmp_path)
+    assert score(steps, tmp_path / "out", gallery, query) == 1
+    assert "no result for 0001_c1s1_000001_00" in capsys.readouterr().err
+
+
+def test_names_with_several_suffixes_go_all_the_way(data, seeded_onnx, tmp_path):
+    import preprocess
+    from common import infer
+
+    assert preprocess.main(["--data", str(data), "--out", str(tmp_path)]) == 0
+    for part in PARTS:
+        source = tmp_path / f"{part}_preproc_data_Ascend310"
+        arguments = ["--model", str(seeded_onnx), "--input", str(source), "--out", str(tmp_path / part)]
+        assert infer.main(arguments) == 0
+    arguments = ["-q", str(tmp_path / "query"), "-g", str(tmp_path / "gallery"), "--data", str(data)]
+    assert postprocess.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert read_json(tmp_path / "out" / "metrics.json")["metrics"]["queries counted"] == 3
