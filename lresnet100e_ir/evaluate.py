@@ -1,0 +1,103 @@
+"""Measure LResNet100E-IR on LFW, from checkpoint or ONNX file to accuracy and verdict, in one command.
+
+python evaluate.py --checkpoint model_ir_se100.pth --data data/lfw.bin
+python evaluate.py
+
+The second form needs no data: it compares the deployed model with torch on sample pairs, which is not the published
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/; where it is not there, seeded
+weights stand in, and the output says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common import cli
+from common.agreement import as_metrics, check_differences, differences, print_differences
+from common.backend import choose_batch_size, open_deployed
+from common.checkpoint import run_torch, seeded
+from common.evaluation import OTHER_CHECKPOINT, load_network, parse
+from common.model_toml import ModelToml, read_model
+from lresnet_lfw import lfw, metric, sample
+from lresnet_lfw.lfw import Pairs
+from lresnet_lfw.pipeline import embed, fuse_named, prepare
+from lresnet_lfw.postprocessing import pair_distances
+from lresnet_lfw.scoring import score
+from pth2onnx import export_simplified
+
+if TYPE_CHECKING:
+    from lresnet_lfw.network import LResNet
+
+HERE = Path(__file__).resolve().parent
+
+
+def agree(
+    features: Mapping[str, np.ndarray], network: LResNet, pairs: Pairs, model: ModelToml
+) -> dict[str, float]:
+    """Compare the deployed model's features, by input name, with torch's, print that, return it for metrics.json."""
+    wanted = {
+        name: run_torch(network, prepare(source)[0][None])[0][0]
+        for name, source in cli.progress(list(lfw.both(pairs.faces)), len(features), "torch")
+    }
+    largest = max(differences([features[name]], [wanted[name]]).item() for name in wanted)
+    accuracy = metric.verify(pair_distances(fuse_named(wanted, pairs.faces)), pairs.same).accuracy
+    print(f"agreement with torch on {len(wanted)} inputs:")
+    print_differences(model, [largest])
+    print(f"  accuracy: torch {accuracy!r}")
+    check_differences(model, [largest], OTHER_CHECKPOINT)
+    return {"accuracy with torch": accuracy, **as_metrics(model, [largest])}
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__)
+    options = parse(arguments, argv, lfw.DATA_HELP, "pairs.csv")
+
+    model = read_model(HERE)
+    # The data first: a mistake in it should not cost an export.
+    pairs = lfw.read_pairs(options.data or sample.write_sample(options.out / "sample"))
+    if options.limit:
+        pairs = pairs.first(options.limit)
+    metric.check_count(len(pairs.same))
+
+    begin = time.perf_counter()
+    network, onnx, why_not = None, options.model, None if options.data else sample.WHAT
+    if onnx is None or not options.data:
+        from lresnet_lfw.network import LResNet, load_checkpoint
+
+        network, made_up = load_network(options, model, HERE, load_checkpoint, lambda: seeded(LResNet))
+        why_not = "; ".join(filter(None, (why_not, made_up))) or None
+    if onnx is None and network is not None:
+        plain = options.out / Path(model.onnx).name.replace("_sim", "")
+        onnx = export_simplified(network, model, plain)
+    exported = time.perf_counter()
+
+    deployed = open_deployed(onnx, options.backend, model, HERE)
+    batch_size = choose_batch_size(deployed, options.batch_size)
+    features, seconds = embed(deployed, pairs.faces, batch_size, options.workers)
+    deployed.close()
+    more = {}
+    if network is not None and not options.data:
+        more = agree(features, network, pairs, model)
+    verdict = score(
+        fuse_named(features, pairs.faces),
+        pairs.same,
+        options.out,
+        model,
+        dataset=None if options.data else sample.WHAT,
+        why_not_comparable=why_not,
+        more=more,
+        backend=deployed.name,
+        precision=deployed.precision,
+        seconds={"export": exported - begin, **seconds},
+    )
+    return 1 if verdict == "FAIL" else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""LResNet100E-IR on LFW: network, preprocessing, postprocessing, evaluation."""

@@ -1,0 +1,27 @@
+"""From the network's outputs to distances between faces, as the guide's postprocessing script computes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import GuideError
+
+Float32 = NDArray[np.float32]
+
+
+def fuse(features: Float32, mirrored: Float32) -> Float32:
+    """Add the embeddings of faces and of their mirror images, both Nx512, and scale each row to length 1."""
+    embeddings = features + mirrored
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    if not lengths.all():
+        raise GuideError(f"the embedding of face {lengths.argmin()} is zero; run the inference again.")
+    embeddings /= lengths
+    return embeddings
+
+
+def pair_distances(embeddings: Float32) -> Float32:
+    """Return the squared distances, 0..4, of rows 0 and 1, 2 and 3, ...: 2Nx512 to N."""
+    difference = embeddings[0::2] - embeddings[1::2]
+    distances: Float32 = np.square(difference).sum(axis=1)
+    return distances

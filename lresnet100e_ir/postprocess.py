@@ -1,0 +1,77 @@
+"""Score the network's results on LFW: ten-fold verification accuracy and the best threshold.
+
+python postprocess.py --results result/dumpOutput_device0 --data data/lfw_list.npy --out output
+python postprocess.py ./result/dumpOutput_device0 ./data/lfw_list.npy
+
+The second is the guide's form. The features of a face and of its mirror image are added and scaled to length 1; writes
+pairs.csv, the distance of each pair, and metrics.json.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import cli
+from common.model_toml import read_model
+from common.results import made_by, open_results
+from lresnet_lfw import lfw
+from lresnet_lfw.arguments import add_positional
+from lresnet_lfw.postprocessing import fuse
+from lresnet_lfw.scoring import score
+
+HERE = Path(__file__).resolve().parent
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add_positional(arguments, "results", Path, "--results")
+    add_positional(arguments, "data", Path, "--data")
+    add(
+        "--results",
+        "--result",
+        type=Path,
+        metavar="DIR",
+        help="The results of the inference: <i>_<k>.bin or .txt and <i>_flip_<k>, k counted from 0 or from 1.",
+    )
+    add(
+        "--data",
+        "--data_path",
+        type=Path,
+        metavar="DATA",
+        help="The labels, an lfw_list.npy made by preprocess.py, or the LFW data set itself.",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="The directory that pairs.csv and metrics.json are written to (default: %(default)s).",
+    )
+    options = arguments.parse_args(argv)
+    if options.results is None or options.data is None:
+        arguments.error("both --results DIR and --data DATA are needed")
+    model = read_model(HERE)
+    start = time.perf_counter()
+    same = lfw.read_labels(options.data)
+    names, mirrored = lfw.input_names(len(same))
+    results = open_results(options.results, names + mirrored, [model.outputs[0].image_shape])
+    embeddings = fuse(results.read_all(names), results.read_all(mirrored))
+    backend, precision = made_by(options.results)
+    verdict = score(
+        embeddings,
+        same,
+        options.out,
+        model,
+        backend=backend,
+        precision=precision,
+        seconds={"postprocess": time.perf_counter() - start},
+    )
+    return 1 if verdict == "FAIL" else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,117 @@
+"""Compare aligned faces with each other: whose are the same person's, as a picture of the matrix and as JSON.
+
+python predict.py a.jpg b.jpg c.png --model model/model_ir_se100_sim.onnx --out output
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from common import cli
+from common.backend import BACKENDS, open_deployed
+from common.files import write_json
+from common.images import write_image
+from common.model_toml import read_model
+from lresnet_lfw.lfw import Face
+from lresnet_lfw.pipeline import embed, fuse_named
+from lresnet_lfw.preprocessing import SIZE
+
+HERE = Path(__file__).resolve().parent
+GREEN, RED, BLACK = (170, 220, 170), (190, 190, 240), (0, 0, 0)
+
+
+def all_distances(embeddings: np.ndarray) -> np.ndarray:
+    """Return the squared distances, 0..4, of all embeddings, Nx512, to each other: NxN float32."""
+    return np.square(embeddings[:, None] - embeddings[None]).sum(axis=2)
+
+
+def draw(pictures: Sequence[np.ndarray], distances: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the matrix as a picture, BGR: faces along the edges, in each cell the distance, green for the same."""
+    side = SIZE + 8
+    canvas = np.full((side * (len(pictures) + 1), side * (len(pictures) + 1), 3), 255, np.uint8)
+    for i, picture in enumerate(pictures, 1):
+        for top, left in ((i * side, 0), (0, i * side)):
+            canvas[top + 4 : top + 4 + SIZE, left + 4 : left + 4 + SIZE] = picture
+    for (row, column), distance in np.ndenumerate(distances):
+        top, left = (row + 1) * side, (column + 1) * side
+        colour = GREEN if distance < threshold else RED
+        canvas[top + 1 : top + side - 1, left + 1 : left + side - 1] = colour
+        for text, size, bottom in (
+            (f"{distance:.3f}", 0.8, side // 2),
+            ("same" if distance < threshold else "different", 0.45, side // 2 + 30),
+        ):
+            (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+            place = (left + (side - width) // 2, top + bottom)
+            cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, BLACK, 1, cv2.LINE_AA)
+    return canvas
+
+
+def threshold(text: str) -> float:
+    """Argument type: a squared distance of two embeddings, 0 to 4."""
+    value = float(text)
+    if not 0 <= value <= 4:
+        raise argparse.ArgumentTypeError(f"expected a squared distance from 0 to 4, got {text!r}")
+    return value
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model = read_model(HERE)
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="An aligned face of 112x112 pixels.")
+    add("--model", type=Path, required=True, metavar="F", help="The ONNX file made by pth2onnx.py.")
+    add(
+        "--out",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="The directory for similarity.png and similarity.json (default: %(default)s).",
+    )
+    add(
+        "--threshold",
+        type=threshold,
+        default=model.accuracy.npu["best threshold"],
+        metavar="D",
+        help="Faces are the same person's if their squared distance, 0 to 4, is below this (default: %(default).3f, "
+        "the best one on LFW).",
+    )
+    add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    options = arguments.parse_args(argv)
+    if len(options.images) < 2:
+        arguments.error("expected at least two pictures to compare")
+    faces = {str(i): Face(path) for i, path in enumerate(options.images)}
+    pictures = [face.read() for face in faces.values()]
+    deployed = open_deployed(options.model, options.backend, model, HERE)
+    features, _ = embed(deployed, faces, batch_size=1, workers=1)
+    deployed.close()
+    distances = all_distances(fuse_named(features, faces))
+    picture = options.out / "similarity.png"
+    write_image(picture, draw(pictures, distances, options.threshold))
+    pairs = []
+    for i, j in itertools.combinations(range(len(faces)), 2):
+        first, second = options.images[i], options.images[j]
+        distance = float(distances[i, j])
+        pairs.append(
+            {
+                "images": [str(first), str(second)],
+                "squared distance": round(distance, 6),
+                "cosine similarity": round(1 - distance / 2, 6),
+                "same person": distance < options.threshold,
+            }
+        )
+        said = "the same person" if distance < options.threshold else "different people"
+        print(f"{first} and {second}: squared distance {distance:.3f}, {said}")
+    write_json(picture.with_suffix(".json"), {"threshold": options.threshold, "pairs": pairs})
+    print(f"{picture}: all {len(pairs)} pairs, said to be the same below {options.threshold:g}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

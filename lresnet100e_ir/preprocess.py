@@ -1,0 +1,97 @@
+"""Turn LFW's faces into the network's inputs, two .bin files each, and write the labels of the pairs.
+
+python preprocess.py --data data/lfw.bin --out data/lfw
+python preprocess.py jpg ./data/lfw.bin ./data/lfw
+python preprocess.py bin ./data/lfw ./lfw.info 112 112
+
+The second is the guide's way to write the first; the third lists the inputs, as get_info.py does. `<i>.bin` is a face,
+`<i>_flip.bin` its mirror image: 3x112x112 float32, BGR, -1..1, 150528 bytes. Faces 2k and 2k+1 are a pair;
+lfw_list.npy, beside the directory of the .bin files, has whether each is the same person's. Run again after an
+interruption, it goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common import cli, info
+from common.errors import about
+from common.files import staged, write_array
+from common.parallel import map_threads
+from common.resume import unfinished
+from lresnet_lfw import lfw
+from lresnet_lfw.arguments import add_positional
+from lresnet_lfw.lfw import Face
+from lresnet_lfw.preprocessing import SIZE, mirror, network_input
+
+BYTES = 3 * SIZE * SIZE * 4
+
+
+def preprocess(faces: dict[str, Face], out: Path, workers: int) -> None:
+    """Write `out/<name>.bin` and `out/<name>_flip.bin` for each face; what is done is left alone.
+
+    A face is done if its files were made from the same lfw.bin or picture file, which `preprocess.json` tells.
+    """
+
+    def targets(name: str) -> list[Path]:
+        return [out / f"{name}.bin", out / f"{name}_flip.bin"]
+
+    def process(name: str) -> None:
+        image = faces[name].read()
+        with about(faces[name]):
+            scaled = network_input(image)
+        for path, array in zip(targets(name), (scaled, mirror(scaled)), strict=True):
+            write_array(path, array)
+
+    sources = {name: face.path for name, face in faces.items()}
+    todo = unfinished(out / "preprocess.json", {}, sources, targets, _is_whole)
+    for _ in cli.progress(map_threads(process, todo, workers), len(todo), "preprocess"):
+        pass
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == BYTES
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["bin"]:
+        return info.main(argv)
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add("mode", nargs="?", choices=("jpg", "bin"), help="The guide's first word, see above.")
+    add_positional(arguments, "data", Path, "--data")
+    add_positional(arguments, "out", Path, "--out")
+    add("--data", type=Path, metavar="DATA", help=f"{lfw.DATA_HELP}.")
+    add(
+        "--out",
+        type=Path,
+        default=Path("data/lfw"),
+        metavar="DIR",
+        help="The directory the .bin files are written to (default: %(default)s).",
+    )
+    cli.add_workers(arguments)
+    options = arguments.parse_args(argv)
+    if options.data is None:
+        arguments.error("the data set is missing: --data DATA, or jpg DATA OUT")
+    pairs = lfw.read_pairs(options.data)
+    preprocess(pairs.faces, options.out, options.workers)
+    labels = options.out.parent / "lfw_list.npy"
+    with staged(labels) as temporary:
+        np.save(temporary, pairs.same)
+    print(f"{options.out}: {2 * len(pairs.faces)} .bin files of {BYTES} bytes")
+    print(f"{labels}: {len(pairs.same)} pairs, {pairs.same.sum()} of the same person")
+    expected = {name for names in lfw.input_names(len(pairs.same)) for name in names}
+    others = sorted(path.stem for path in options.out.glob("[!.]*.bin") if path.stem not in expected)
+    if others:
+        print(f"note: {len(others)} more .bin files there belong to other faces: {cli.shorten(others)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,93 @@
+"""Run the guide's steps in this copy of the model directory, without torch, and compare both routes to the distances.
+
+python tests/deploy.py --model model_ir_se100_sim.onnx [--data lfw.bin]
+
+The file route (preprocess, get_info, infer, postprocess) must give the same distances as the streamed one (evaluate).
+Without --data ten pairs of drawn pictures serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
+
+from lresnet_lfw import lfw  # noqa: E402
+
+
+def run(*words: str | Path) -> None:
+    """Run one command of the guide in the model directory; a failure ends the script."""
+    command = [str(word) for word in words]
+    print(f"$ python {shlex.join(command)}", flush=True)
+    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+
+
+def draw_data(path: Path) -> Path:
+    """Write ten drawn pairs as an lfw.bin."""
+    path.parent.mkdir(parents=True)
+    pictures = []
+    for number in range(20):
+        picture = np.full((112, 112, 3), 220 - 6 * number, np.uint8)
+        cv2.ellipse(picture, (56, 56), (30 + number, 40), 90, 0, 360, (120, 160, 220), cv2.FILLED)
+        cv2.circle(picture, (40 + number, 45), 5, (40, 60, 80), cv2.FILLED)
+        pictures.append(cv2.imencode(".jpg", picture)[1].tobytes())
+    path.write_bytes(pickle.dumps((pictures, [True, False] * 5), protocol=4))
+    return path
+
+
+def read_distances(folder: Path) -> np.ndarray:
+    """Return the distances in a pairs.csv."""
+    return np.loadtxt(folder / "pairs.csv", delimiter=",", skiprows=1, usecols=2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
+    parser.add_argument("--data", type=Path, metavar="F", help="The LFW data set (default: drawn pairs).")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model = options.model.resolve()
+        data = options.data.resolve() if options.data else draw_data(work / "data" / "lfw.bin")
+        labels, result = work / "lfw_list.npy", work / "result"
+        run("preprocess.py", "jpg", data, work / "lfw")
+        run("preprocess.py", "--data", data, "--out", work / "lfw")
+        run("preprocess.py", "bin", work / "lfw", work / "lfw.info", "112", "112")
+        run("get_info.py", "bin", work / "lfw", work / "again.info", "112", "112")
+        if (work / "lfw.info").read_text() != (work / "again.info").read_text():
+            sys.exit("error: preprocess.py bin and get_info.py list different inputs")
+        infer = ("-m", "common.infer", "--model", model, "--input", work / "lfw.info", "--out", result)
+        run(*infer, "--batch-size", "4", "--output-format", "txt")
+        # The guide's form writes its figures to ./output, so this one says where.
+        run("postprocess.py", result / "dumpOutput_device0", labels, "--out", work / "files")
+        run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
+        faces = []
+        for name, face in list(lfw.read_pairs(data).faces.items())[:3]:
+            faces.append(work / f"{name}.png")
+            cv2.imwrite(str(faces[-1]), face.read())
+        run("predict.py", *faces, "--model", model, "--out", work / "predicted")
+
+        files, streamed = (read_distances(work / route) for route in ("files", "streamed"))
+        if files.shape != streamed.shape or np.abs(files - streamed).max() > 1e-4:
+            sys.exit("error: the file route and the streamed route give different distances")
+        print(f"both routes give the same {len(files)} distances")
+        (first, *_) = json.loads((work / "predicted" / "similarity.json").read_text())["pairs"]
+        if abs(first["squared distance"] - files[0]) > 1e-4:
+            sys.exit("error: predict.py gives the first pair another distance")
+
+
+if __name__ == "__main__":
+    main()

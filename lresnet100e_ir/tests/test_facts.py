@@ -1,0 +1,97 @@
+"""What model.toml and the README say, against each other, the reference, and what the code does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from common.model_toml import read_model
+from lresnet_lfw import preprocessing
+from tests.conftest import HERE, read_json
+
+MODEL = read_model(HERE)
+DASH = "\u2013"  # where the guide gives no figure
+DEVICES = ("310", "310 tuned", "GPU")
+
+
+def test_facts_are_the_reference_ones(reference):
+    facts = read_json(reference / "model.json")
+    (tensor,), (output,) = MODEL.inputs, facts["outputs"]
+    assert (tensor.name, list(tensor.shape)) == (facts["input"]["onnx_name"], facts["input"]["shape"])
+    assert [(t.name, list(t.shape)) for t in MODEL.outputs] == [(output["onnx_name"], output["shape"])]
+    assert MODEL.opset == facts["opset"]
+    assert facts["checkpoint"].startswith(f"{MODEL.checkpoint.file}: ")
+
+
+def test_the_accepted_difference_is_the_reference_one(cases):
+    for path in cases.glob("recipe_*.json"):
+        assert MODEL.outputs[0].tolerance == read_json(path)["tolerance"]["abs"]
+
+
+def test_the_input_is_what_preprocessing_makes():
+    (tensor,) = MODEL.inputs
+    assert tensor.image_shape == (3, preprocessing.SIZE, preprocessing.SIZE)
+    face = np.zeros((112, 112, 3), np.uint8)
+    face[0] = 255
+    values = preprocessing.network_input(face)
+    assert (values.min(), values.max()) == tensor.range
+    assert str(values.dtype) == tensor.dtype
+
+
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_the_atc_command_is_the_guides(batch_size, tiny_onnx, run):
+    pytest.importorskip("torch", reason="the ONNX file is exported with torch")
+    words = ("--model", tiny_onnx, "--batch-size", batch_size, "--soc-version", "Ascend310", "--dry-run")
+    done = run("common.atc", *words)
+    assert done.returncode == 0, done.stderr
+    assert shlex.split(done.stdout) == [
+        "atc",
+        "--framework=5",
+        f"--model={tiny_onnx}",
+        f"--output=model/model_ir_se100_bs{batch_size}",
+        "--input_format=NCHW",
+        f"--input_shape=image:{batch_size},3,112,112",
+        "--log=debug",
+        "--soc_version=Ascend310",
+    ]
+    assert f'--input_shape="image:{batch_size},3,112,112"' in done.stdout
+
+
+def test_the_guides_figures_are_those_of_the_guide(reference):
+    guides = (reference.parent / "ascend" / "guides.md").read_text()
+    (line,) = re.findall(r"^LResNet100E-IR: (310 bs1 .*)\.$", guides, re.MULTILINE)
+    found = [
+        {int(batch): float(figure) for batch, figure in re.findall(r"bs(\d+) ([\d.]+)", part)}
+        for part in line.split(";")
+    ]
+    assert found == [MODEL.throughput[device] for device in DEVICES]
+    assert (
+        "| LResNet100E-IR, LFW accuracy | 0.9976666666666667, threshold 1.4140000000000001 | 0.998 |"
+        in guides
+    )
+    assert MODEL.accuracy.npu == {"accuracy": 0.9976666666666667, "best threshold": 1.4140000000000001}
+    assert MODEL.accuracy.published == {"accuracy": 0.998}
+
+
+def test_the_readme_quotes_the_documented_throughput():
+    readme = (HERE / "README.md").read_text()
+    assert "| batch | 310 | 310 tuned | GPU |" in readme
+    cell = rf"([\d.]+|{DASH})"
+    rows = {
+        int(batch): [None if figure == DASH else float(figure) for figure in figures]
+        for batch, *figures in re.findall(
+            rf"^\| (\d+) \| {cell} \| {cell} \| {cell} \|$", readme, re.MULTILINE
+        )
+    }
+    assert rows == {batch: [MODEL.throughput[device].get(batch) for device in DEVICES] for batch in rows}
+    assert sorted(rows) == sorted(set().union(*MODEL.throughput.values()))
+
+
+def test_the_readme_quotes_the_published_accuracy():
+    readme = (HERE / "README.md").read_text()
+    for figure in ("0.998", "0.9976666666666667", "1.4140000000000001"):
+        assert figure in readme
+    assert str(MODEL.accuracy.published["accuracy"]) == "0.998"

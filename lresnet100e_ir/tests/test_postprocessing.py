@@ -1,0 +1,59 @@
+"""From the network's outputs to distances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from common.errors import GuideError
+from lresnet_lfw.postprocessing import fuse, pair_distances
+
+rows = arrays(np.float32, (4, 512), elements=st.floats(-1, 1, width=32))
+
+
+@given(rows, rows)
+def test_both_views_are_added_and_scaled_to_length_1(features, mirrored):
+    total = features.astype(np.float64) + mirrored
+    lengths = np.sqrt((total**2).sum(axis=1))
+    if lengths.min() < 1e-3:
+        return
+    found = fuse(features, mirrored)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, total / lengths[:, None], rtol=0, atol=1e-5)
+
+
+def test_embeddings_are_the_reference_ones(cases):
+    for name in ("astronaut", "coffee", "grace_hopper"):
+        stored = np.load(cases / f"recipe_{name}.npz")
+        np.testing.assert_allclose(
+            fuse(stored["features"], stored["features_flip"]), stored["tta"], rtol=0, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize("mirrored", [np.zeros(512), -np.ones(512)], ids=["zero", "cancelled"])
+def test_an_embedding_of_length_0_is_refused(mirrored):
+    features = np.ones((4, 512), np.float32)
+    others = features.copy()
+    others[2] = mirrored
+    features[2] = 0 if not mirrored.any() else 1
+    with pytest.raises(GuideError, match="the embedding of face 2 is zero"):
+        fuse(features, others)
+
+
+def test_the_arguments_are_left_as_they_are():
+    features, mirrored = np.full((2, 2, 512), 3, np.float32)
+    fuse(features, mirrored)
+    assert features.min() == mirrored.min() == 3
+
+
+def test_distances_are_those_of_neighbouring_rows():
+    embeddings = np.zeros((6, 512), np.float32)
+    embeddings[[0, 1, 2, 4], 0] = 1
+    embeddings[3, 1] = 1
+    embeddings[5, 0] = -1
+    found = pair_distances(embeddings)
+    assert found.dtype == np.float32
+    assert found.tolist() == [0, 2, 4]

@@ -1,0 +1,88 @@
+"""From a face to the network's input: the scaling, the mirror, every value."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import GuideError
+from lresnet_lfw.lfw import Face
+from lresnet_lfw.pipeline import prepare
+from lresnet_lfw.preprocessing import mirror, network_input
+from tests.conftest import encode, random_faces, read_json
+
+
+def naive_input(image):
+    """The original's steps in its order, each in float32."""
+    values = image.transpose(2, 0, 1).astype(np.float32)
+    values /= np.float32(255)
+    values -= np.float32(0.5)
+    values /= np.float32(0.5)
+    return values
+
+
+def test_every_value_is_that_of_the_originals_steps():
+    image = np.resize(np.arange(256, dtype=np.uint8), (112, 112, 3))
+    found = network_input(image)
+    assert len(np.unique(found)) == 256
+    assert (found.min(), found.max()) == (-1, 1)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, naive_input(image))
+
+
+@given(st.integers(0, 10**6))
+def test_channels_come_first_and_are_never_swapped(seed):
+    image = np.random.default_rng(seed).integers(0, 256, (112, 112, 3), np.uint8)
+    found = network_input(image)
+    assert found.shape == (3, 112, 112)
+    assert found.tobytes() == naive_input(image).tobytes()
+    assert mirror(found).tobytes() == naive_input(image[:, ::-1]).tobytes()
+    np.testing.assert_array_equal(mirror(mirror(found)), found)
+
+
+@pytest.mark.parametrize("case", ["astronaut", "coffee", "grace_hopper"])
+def test_inputs_are_the_reference_ones(case, cases, crops):
+    facts = read_json(cases / f"recipe_{case}.json")
+    assert hashlib.sha256(crops[case][..., ::-1].tobytes()).hexdigest() == facts["crop_rgb_sha256"]
+    found = network_input(crops[case])
+    assert hashlib.sha256(found.tobytes()).hexdigest() == facts["input_sha256"]
+    assert hashlib.sha256(mirror(found).tobytes()).hexdigest() == facts["flip_sha256"]
+    for position, value in facts["input_samples"]:
+        assert found.ravel()[position] == np.float32(value)
+
+
+@pytest.mark.parametrize("shape", [(112, 111, 3), (250, 250, 3), (1, 1, 3), (224, 112, 3)])
+def test_another_size_is_refused(shape):
+    height, width = shape[:2]
+    with pytest.raises(
+        GuideError, match=f"an aligned face of 112x112 pixels, found {width}x{height}. Align the face"
+    ):
+        network_input(np.zeros(shape, np.uint8))
+
+
+def test_a_face_of_another_size_is_named(tmp_path):
+    picture = encode(np.zeros((250, 200, 3), np.uint8))
+    (tmp_path / "a.png").write_bytes(picture)
+    with pytest.raises(GuideError, match="a.png: expected an aligned face .* found 200x250"):
+        prepare((Face(tmp_path / "a.png"), False))
+    with pytest.raises(GuideError, match="lfw.bin: picture 7: expected an aligned face .* found 200x250"):
+        prepare((Face(tmp_path / "lfw.bin", 7, picture), True))
+
+
+def test_a_grey_scale_picture_has_three_equal_channels(tmp_path):
+    grey = random_faces(1)[0][..., 0]
+    for suffix, difference in ((".png", 0.0), (".jpg", 0.5)):
+        found, _ = prepare((Face(tmp_path / "lfw.bin", 0, encode(grey, suffix)), False))
+        assert found.shape == (3, 112, 112)
+        np.testing.assert_array_equal(found[0], found[1])
+        np.testing.assert_array_equal(found[0], found[2])
+        assert np.abs(found[0] - naive_input(grey[..., None])[0]).max() <= difference
+
+
+def test_the_mirrored_input_is_the_mirror_of_the_input(tmp_path):
+    face = Face(tmp_path / "lfw.bin", 0, encode(random_faces(1)[0]))
+    np.testing.assert_array_equal(prepare((face, True))[0], mirror(prepare((face, False))[0]))
