@@ -11,61 +11,25 @@ imports included; the other two leave the imports out, on both sides.
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from timing import ROOT, command_seconds, cpu_seconds, report
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "faceboxes"))
 
-import preprocess  # noqa: E402
-from common.results import open_results  # noqa: E402
-from faceboxes_fddb import fddb  # noqa: E402
-from faceboxes_fddb.fddb import Fold, Picture  # noqa: E402
-from faceboxes_fddb.postprocessing import detect  # noqa: E402
-from tests import naive  # noqa: E402
+import preprocess
+from common.results import open_results
+from faceboxes_fddb import fddb
+from faceboxes_fddb.fddb import Fold, Picture
+from faceboxes_fddb.postprocessing import detect
+from tests import naive
 
 # CPU seconds per picture of the original scripts: JPEG of 449x349; 2845 pictures, 5171 faces, 8977 boxes.
 ORIGINAL = {"preprocess": 0.017, "postprocess": 0.0085, "evaluate": 11.5 / 2845}
-
-
-def cpu_seconds(function: Callable[[], object], repeats: int = 3) -> float:
-    """Return the CPU seconds of the fastest of a few runs."""
-    spent = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        spent.append(time.process_time() - start)
-    return min(spent)
-
-
-def command_seconds(words: list[str], repeats: int = 3) -> float:
-    """Return the CPU seconds of the fastest of a few runs of a whole command, its imports included."""
-    spent = []
-    for _ in range(repeats):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, *words], cwd=ROOT / "faceboxes", check=True, stdout=subprocess.DEVNULL
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(spent)
-
-
-def report(step: str, ours: float, pictures: int, yardstick: float | None = None, what: str = "") -> None:
-    """Print one step's figures, all of them per picture."""
-    line = f"{step:12} {1000 * ours / pictures:8.3f} ms   original {1000 * ORIGINAL[step]:6.2f} ms"
-    line += f"   {ORIGINAL[step] * pictures / ours:6.1f} times as fast"
-    if yardstick:
-        line += f"   {ours / yardstick:6.3f} of {what} ({1000 * yardstick / pictures:.3f} ms)"
-    print(line)
 
 
 def bench_preprocess(work: Path, count: int = 100) -> None:
@@ -92,7 +56,9 @@ def bench_preprocess(work: Path, count: int = 100) -> None:
     def ours() -> None:
         preprocess.preprocess(pictures, work / f"ours{next(rounds)}", workers=1)
 
-    report("preprocess", cpu_seconds(ours), count, cpu_seconds(bare), "bare OpenCV calls and tofile")
+    spent = cpu_seconds(ours)
+    report("preprocess", spent, ORIGINAL["preprocess"] * count, count, "ms")
+    print(f"  {spent / cpu_seconds(bare):.3f} of bare OpenCV calls and tofile")
 
 
 def bench_postprocess(work: Path, count: int = 200) -> None:
@@ -111,7 +77,7 @@ def bench_postprocess(work: Path, count: int = 200) -> None:
         faces = {stem: detect(*opened.read(stem), 2.276) for stem in stems}
         fddb.write_detections(work / "FDDB_dets.txt", faces)
 
-    report("postprocess", cpu_seconds(ours), count)
+    report("postprocess", cpu_seconds(ours), ORIGINAL["postprocess"] * count, count, "ms")
 
 
 def make_evaluation(pictures: int, faces: int, boxes: int) -> tuple[list[Fold], dict[str, np.ndarray]]:
@@ -155,7 +121,9 @@ def bench_evaluate(work: Path) -> None:
     words = ["postprocess.py", f"--detections={work / 'FDDB_dets.txt'}", f"--data={work}", f"--out={work}"]
     part = [fold[:10] for fold in folds]
     plain = cpu_seconds(lambda: naive.evaluate(part, detections), repeats=1) * pictures / 100
-    report("evaluate", command_seconds(words), pictures, plain, "the plain steps")
+    spent = command_seconds(words, ROOT / "faceboxes")
+    report("evaluate, with imports", spent, ORIGINAL["evaluate"] * pictures, pictures, "ms")
+    print(f"  {spent / plain:.3f} of the plain steps")
 
 
 def main() -> int:
