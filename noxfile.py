@@ -22,6 +22,8 @@ CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ("pytest>=8", "hypothesis>=6.100", "scikit-learn>=1.3")
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
+# What the guides' steps leave in a model directory, and a deployment is not given.
+MADE = ("weights", "output", "prep", "result*", "model", "data", "*_preproc_data_Ascend310", "*.onnx", "*.pt")
 
 built: list[Path] = []
 
@@ -67,8 +69,7 @@ def define_sessions(model: str) -> None:
         work = Path(session.create_tmp()).resolve()
         copy = work / model
         shutil.rmtree(copy, ignore_errors=True)
-        made = ("weights", "output", "prep", "result*", "model", "data", "*_preproc_data_Ascend310", "*.onnx", "*.pt")
-        kept_out = shutil.ignore_patterns("__pycache__", *made)
+        kept_out = shutil.ignore_patterns("__pycache__", *MADE)
         shutil.copytree(ROOT / model, copy, ignore=kept_out)
         inputs = session.posargs or make_inputs(session, model, work / "made")
         session.chdir(session.invoked_from)

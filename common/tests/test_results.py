@@ -181,3 +181,17 @@ def test_files_that_are_no_results_are_refused(tmp_path, name):
     write(tmp_path, ["a"])
     (tmp_path / name).touch()
     assert name in refusal(tmp_path, ["a"])
+
+
+def test_the_folder_around_a_dated_run_of_ais_infer_will_do(tmp_path):
+    write(tmp_path / "2022_09_01-12_30_59", ["a"], first=0)
+    (tmp_path / "2022_09_01-12_30_59_summary.json").write_text("{}")
+    assert open_results(tmp_path, ["a"], SHAPES).folder.name == "2022_09_01-12_30_59"
+
+
+def test_several_dated_runs_are_named(tmp_path):
+    for day in ("01", "02"):
+        write(tmp_path / f"2022_09_{day}-12_30_59", ["a"], first=0)
+    assert refusal(tmp_path, ["a"]) == (
+        f"{tmp_path}: holds the results of 2 runs, 2022_09_01-12_30_59, 2022_09_02-12_30_59; name one of them."
+    )

@@ -25,12 +25,14 @@ def print_differences(model: ModelToml, largest: Sequence[float]) -> None:
         print(f"  {tensor.name}: largest difference {difference:.2e}, accepted {tensor.tolerance or 0:.0e}")
 
 
-def check_differences(model: ModelToml, largest: Sequence[float], consequence: str) -> None:
-    """Refuse an output that differs by more than its tolerance; `consequence` ends the message."""
+def check_differences(
+    model: ModelToml, largest: Sequence[float], consequence: str, *, other: str = "torch"
+) -> None:
+    """Refuse an output that differs from the other side's by more than its tolerance; `consequence` ends the message."""
     for tensor, difference in zip(model.outputs, largest, strict=True):
         if not difference <= (tensor.tolerance or 0):  # also true for NaN
             raise GuideError(
-                f"output {tensor.name!r} differs from torch by {difference:.2e}, more than {tensor.tolerance or 0:.0e}. "
+                f"output {tensor.name!r} differs from {other} by {difference:.2e}, more than {tensor.tolerance or 0:.0e}. "
                 f"{consequence}"
             )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import onnx
 
@@ -43,6 +44,9 @@ def export(
     with staged(out) as temporary:
         with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings(
+                "ignore", "Constant folding", UserWarning
+            )  # what it leaves for the simplifier
             torch.onnx.export(
                 network,
                 (sample,),
@@ -98,12 +102,21 @@ def compare(network: nn.Module, model: ModelToml, path: Path) -> None:
 
 
 def random_inputs(model: ModelToml, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return `count` random images in the shape and value range of the model's input, the same ones every time."""
+    """Return `count` random images in the shape and value range of the model's input, the same ones every time.
+
+    They are smooth, with a little noise: all noise drives a network far from what pictures do, to values at which the
+    rounding of float32 alone exceeds any tolerance.
+    """
     tensor = model.inputs[0]
     if tensor.range is None:
         raise GuideError(f"model.toml: input {tensor.name!r} has no range to draw random values from.")
     generator = np.random.default_rng(0)
-    return generator.uniform(*tensor.range, [count, *tensor.image_shape]).astype(np.float32)
+    channels, height, width = tensor.image_shape
+    coarse = generator.uniform(*tensor.range, [count * channels, height // 32 + 2, width // 32 + 2])
+    smooth = np.stack([cv2.resize(plane, (width, height)) for plane in coarse])
+    noise = generator.uniform(*tensor.range, smooth.shape)
+    images = (0.9 * smooth + 0.1 * noise).astype(np.float32)
+    return images.reshape(count, channels, height, width)
 
 
 def add_arguments(

@@ -27,6 +27,7 @@ from common.errors import GuideError
 from common.files import read_text
 
 DEVICE_FOLDER = "dumpOutput_device0"  # where `benchmark` puts the results of the first device
+_RUN = re.compile(r"\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d")  # what `ais_infer` calls the directory of a run
 _RESULT = re.compile(r"(.+)_(0|[1-9]\d*)\.(bin|txt)", re.DOTALL)
 
 
@@ -69,14 +70,12 @@ def open_results(
 ) -> Results:
     """Check a result directory against the inputs it must belong to, before anything is scored.
 
-    `folder` may also be the directory around `dumpOutput_device0`. `shapes` are those of the outputs in
+    `folder` may also be the directory around `dumpOutput_device0`, or around the one dated directory that `ais_infer`
+    makes. `shapes` are those of the outputs in
     order, without the batch; the first `needed` of them have to be there (default: all). Missing and superfluous
     files are errors that name them; sizes are checked when a file is read.
     """
-    if (folder / DEVICE_FOLDER).is_dir():
-        folder = folder / DEVICE_FOLDER
-    if not folder.is_dir():
-        raise GuideError(f"{folder}: no such result directory.")
+    folder = _enter(folder)
     expected, sizes = dict.fromkeys(stems), tuple(tuple(shape) for shape in shapes)
     if exact := _exactly(folder, expected, len(sizes)):
         return Results(folder, sizes, *exact)
@@ -103,6 +102,19 @@ def open_results(
             f"found {sorted(results[example])} for {example!r}."
         )
     return Results(folder, sizes, first, suffix)
+
+
+def _enter(folder: Path) -> Path:
+    """Return the directory that holds the results themselves."""
+    if (folder / DEVICE_FOLDER).is_dir():
+        return folder / DEVICE_FOLDER
+    if not folder.is_dir():
+        raise GuideError(f"{folder}: no such result directory.")
+    runs = sorted(path for path in folder.iterdir() if _RUN.fullmatch(path.name) and path.is_dir())
+    if len(runs) > 1:
+        names = shorten(path.name for path in runs)
+        raise GuideError(f"{folder}: holds the results of {len(runs)} runs, {names}; name one of them.")
+    return runs[0] if runs else folder
 
 
 def _exactly(folder: Path, stems: Collection[str], outputs: int) -> tuple[int, str] | None:
