@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +24,10 @@ def network_input(image: Array) -> Array:
             f"expected an aligned face of {SIZE}x{SIZE} pixels, found {width}x{height}. "
             "Align the face by its landmarks and crop it first."
         )
-    return _VALUES[image.transpose(2, 0, 1)]
+    scaled = np.empty((3, SIZE, SIZE), np.float32)
+    for channel, target in zip(cv2.split(image), scaled, strict=True):
+        cv2.LUT(channel, _VALUES, target)
+    return scaled
 
 
 def mirror(face: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -44,6 +45,7 @@ def read_person(path: Path) -> NDArray[np.uint8]:
 
 def network_input(person: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Normalise a picture as for ImageNet: 384x128x3 uint8 RGB to 3x384x128 float32 RGB."""
-    return np.stack(
-        [values[channel] for values, channel in zip(_VALUES, person.transpose(2, 0, 1), strict=True)]
-    )
+    scaled = np.empty((3, *person.shape[:2]), np.float32)
+    for channel, values, target in zip(cv2.split(person), _VALUES, scaled, strict=True):
+        cv2.LUT(channel, values, target)
+    return scaled

@@ -85,7 +85,8 @@ def load(network: Network, weights: Mapping[str, Any], path: Path, title: str) -
     if problems:
         raise GuideError(f"{path}: not a {title} checkpoint:\n  " + "\n  ".join(problems[:8]))
     network.load_state_dict(weights)
-    return network.eval()
+    network.eval()
+    return network
 
 
 def _problems(expected: Mapping[str, Tensor], weights: Mapping[str, Any]) -> list[str]:
@@ -122,7 +123,9 @@ def seeded(build: Callable[[], Network]) -> Network:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build().eval()
+        network = build()
+    network.eval()
+    return network
 
 
 def run_torch(network: nn.Module, images: NDArray[Any]) -> list[NDArray[np.float32]]:
