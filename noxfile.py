@@ -23,7 +23,18 @@ TEST_TOOLS = ("pytest>=8", "hypothesis>=6.100", "scikit-learn>=1.3")
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
 # What the guides' steps leave in a model directory, and a deployment is not given.
-MADE = ("weights", "output", "prep", "result*", "model", "data", "*_preproc_data_Ascend310", "*.onnx", "*.pt")
+MADE = (
+    "weights",
+    "output",
+    "prep",
+    "bin_save",
+    "result*",
+    "model",
+    "data",
+    "*_preproc_data_Ascend310",
+    "*.onnx",
+    "*.pt",
+)
 
 built: list[Path] = []
 

@@ -10,7 +10,7 @@ where that is impossible, seeded weights stand in, and the output says so.
 
 from __future__ import annotations
 
-import time
+import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from common import cli
 from common.agreement import as_metrics, check_differences, print_differences
 from common.backend import Backend, choose_batch_size, open_deployed
 from common.checkpoint import run_torch, seeded
-from common.evaluation import OTHER_CHECKPOINT, load_network, parse
+from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
 from common.export import export
 from common.model_toml import ModelToml, read_model
 from faceboxes_fddb import fddb, sample
@@ -53,6 +53,19 @@ def agree(deployed: Backend, network: FaceBoxes, paths: Sequence[Path], model: M
     return agreement
 
 
+def load(options: argparse.Namespace, model: ModelToml) -> tuple[FaceBoxes, str | None]:
+    """Return the torch network, see `common.evaluation.load_network`."""
+    from faceboxes_fddb.network import FaceBoxes, load_checkpoint
+
+    return load_network(options, model, HERE, load_checkpoint, lambda: seeded(FaceBoxes))
+
+
+def export_to(out: Path, network: FaceBoxes, model: ModelToml) -> Path:
+    """Write the ONNX file to the directory `out` and return its path."""
+    export(network, model, out / model.onnx)
+    return out / model.onnx
+
+
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
@@ -66,25 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         folds = first(folds, options.limit)
     pictures = fddb.find_pictures(data, (picture for fold in folds for picture in fold))
 
-    begin = time.perf_counter()
-    network, onnx, why_not = None, options.model, None if options.data else sample.WHAT
-    if onnx is None or not options.data:
-        from faceboxes_fddb.network import FaceBoxes, load_checkpoint
+    subject = subject_of(
+        options,
+        lambda: load(options, model),
+        lambda network: export_to(options.out, network, model),
+        sample.WHAT,
+    )
 
-        network, made_up = load_network(options, model, HERE, load_checkpoint, lambda: seeded(FaceBoxes))
-        why_not = "; ".join(filter(None, (why_not, made_up))) or None
-    if onnx is None and network is not None:
-        onnx = options.out / model.onnx
-        export(network, model, onnx)
-        print(f"{onnx}: exported")
-    exported = time.perf_counter()
-
-    deployed = open_deployed(onnx, options.backend, model, HERE)
+    deployed = open_deployed(subject.onnx, options.backend, model, HERE)
     batch_size = choose_batch_size(deployed, options.batch_size)
     faces, seconds = find_faces(deployed, pictures, batch_size, options.workers)
     agreement, more = None, {}
-    if network is not None and not options.data:
-        agreement = agree(deployed, network, list(pictures.values()), model)
+    if subject.network and not options.data:
+        agreement = agree(deployed, subject.network, list(pictures.values()), model)
         more = {"agreement with torch": agreement.share, **as_metrics(model, agreement.outputs)}
     deployed.close()
     detections = options.out / "FDDB_dets.txt"
@@ -96,11 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.out,
         model,
         dataset=None if options.data else sample.WHAT,
-        why_not_comparable=why_not,
+        why_not_comparable=subject.why_not_comparable,
         more=more,
         backend=deployed.name,
         precision=deployed.precision,
-        seconds={"export": exported - begin, **seconds},
+        seconds={"export": subject.seconds, **seconds},
     )
     if agreement:
         check_differences(model, agreement.outputs, OTHER_CHECKPOINT)

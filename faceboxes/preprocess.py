@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
+from common.bins import is_whole, note_others
 from common.errors import GuideError
 from common.files import write_array, write_text
 from common.parallel import map_threads
@@ -35,7 +36,13 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     for source in (prep, journal):
         with contextlib.suppress(GuideError):  # absent, or cut off in the middle of its last line
             known |= fddb.read_prep(source)
-    todo = unfinished(out / "preprocess.json", {}, pictures, lambda stem: [out / f"{stem}.bin"], _is_whole)
+    todo = unfinished(
+        out / "preprocess.json",
+        {},
+        pictures,
+        lambda stem: [out / f"{stem}.bin"],
+        lambda path: is_whole(path, BYTES),
+    )
     finished = pictures.keys() - set(todo)
     factors = {stem: factor for stem, factor in known.items() if stem in finished}
 
@@ -55,10 +62,6 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
             record.flush()
     write_text(prep, "".join(fddb.prep_line(stem, factors[stem]) for stem in pictures))
     journal.unlink()
-
-
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size == BYTES
 
 
 @cli.command
@@ -81,9 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     preprocess(pictures, options.out, options.workers)
     print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes")
     print(f"{options.out / 'FDDB.txt'}: their resize factors")
-    others = sorted(path.stem for path in options.out.glob("[!.]*.bin") if path.stem not in pictures)
-    if others:
-        print(f"note: {len(others)} more .bin files there belong to other pictures: {cli.shorten(others)}")
+    note_others(options.out, pictures)
     return 0
 
 

@@ -10,7 +10,7 @@ weights stand in, and the output says so.
 
 from __future__ import annotations
 
-import time
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from common import cli
 from common.agreement import as_metrics, check_differences, differences, print_differences
 from common.backend import choose_batch_size, open_deployed
 from common.checkpoint import run_torch, seeded
-from common.evaluation import OTHER_CHECKPOINT, load_network, parse
+from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
 from common.model_toml import ModelToml, read_model
 from lresnet_lfw import lfw, metric, sample
 from lresnet_lfw.lfw import Pairs
@@ -53,6 +53,18 @@ def agree(
     return {"accuracy with torch": accuracy, **as_metrics(model, [largest])}
 
 
+def load(options: argparse.Namespace, model: ModelToml) -> tuple[LResNet, str | None]:
+    """Return the torch network, see `common.evaluation.load_network`."""
+    from lresnet_lfw.network import LResNet, load_checkpoint
+
+    return load_network(options, model, HERE, load_checkpoint, lambda: seeded(LResNet))
+
+
+def export_to(out: Path, network: LResNet, model: ModelToml) -> Path:
+    """Write the ONNX files of both steps to the directory `out` and return the last one's path."""
+    return export_simplified(network, model, out / Path(model.onnx).name.replace("_sim", ""))
+
+
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
@@ -65,36 +77,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         pairs = pairs.first(options.limit)
     metric.check_count(len(pairs.same))
 
-    begin = time.perf_counter()
-    network, onnx, why_not = None, options.model, None if options.data else sample.WHAT
-    if onnx is None or not options.data:
-        from lresnet_lfw.network import LResNet, load_checkpoint
+    subject = subject_of(
+        options,
+        lambda: load(options, model),
+        lambda network: export_to(options.out, network, model),
+        sample.WHAT,
+    )
 
-        network, made_up = load_network(options, model, HERE, load_checkpoint, lambda: seeded(LResNet))
-        why_not = "; ".join(filter(None, (why_not, made_up))) or None
-    if onnx is None and network is not None:
-        plain = options.out / Path(model.onnx).name.replace("_sim", "")
-        onnx = export_simplified(network, model, plain)
-    exported = time.perf_counter()
-
-    deployed = open_deployed(onnx, options.backend, model, HERE)
+    deployed = open_deployed(subject.onnx, options.backend, model, HERE)
     batch_size = choose_batch_size(deployed, options.batch_size)
     features, seconds = embed(deployed, pairs.faces, batch_size, options.workers)
     deployed.close()
     more = {}
-    if network is not None and not options.data:
-        more = agree(features, network, pairs, model)
+    if subject.network and not options.data:
+        more = agree(features, subject.network, pairs, model)
     verdict = score(
         fuse_named(features, pairs.faces),
         pairs.same,
         options.out,
         model,
         dataset=None if options.data else sample.WHAT,
-        why_not_comparable=why_not,
+        why_not_comparable=subject.why_not_comparable,
         more=more,
         backend=deployed.name,
         precision=deployed.precision,
-        seconds={"export": exported - begin, **seconds},
+        seconds={"export": subject.seconds, **seconds},
     )
     return 1 if verdict == "FAIL" else 0
 

@@ -19,10 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from common import cli, info
+from common.bins import note_others, write_missing
 from common.errors import about
 from common.files import staged, write_array
-from common.parallel import map_threads
-from common.resume import unfinished
 from lresnet_lfw import lfw
 from lresnet_lfw.arguments import add_positional
 from lresnet_lfw.lfw import Face
@@ -32,10 +31,7 @@ BYTES = 3 * SIZE * SIZE * 4
 
 
 def preprocess(faces: dict[str, Face], out: Path, workers: int) -> None:
-    """Write `out/<name>.bin` and `out/<name>_flip.bin` for each face; what is done is left alone.
-
-    A face is done if its files were made from the same lfw.bin or picture file, which `preprocess.json` tells.
-    """
+    """Write `out/<name>.bin` and `out/<name>_flip.bin` for each face; what is done is left alone."""
 
     def targets(name: str) -> list[Path]:
         return [out / f"{name}.bin", out / f"{name}_flip.bin"]
@@ -48,13 +44,7 @@ def preprocess(faces: dict[str, Face], out: Path, workers: int) -> None:
             write_array(path, array)
 
     sources = {name: face.path for name, face in faces.items()}
-    todo = unfinished(out / "preprocess.json", {}, sources, targets, _is_whole)
-    for _ in cli.progress(map_threads(process, todo, workers), len(todo), "preprocess"):
-        pass
-
-
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size == BYTES
+    write_missing(out, sources, targets, process, size=BYTES, workers=workers)
 
 
 @cli.command
@@ -86,10 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         np.save(temporary, pairs.same)
     print(f"{options.out}: {2 * len(pairs.faces)} .bin files of {BYTES} bytes")
     print(f"{labels}: {len(pairs.same)} pairs, {pairs.same.sum()} of the same person")
-    expected = {name for names in lfw.input_names(len(pairs.same)) for name in names}
-    others = sorted(path.stem for path in options.out.glob("[!.]*.bin") if path.stem not in expected)
-    if others:
-        print(f"note: {len(others)} more .bin files there belong to other faces: {cli.shorten(others)}")
+    note_others(options.out, {name for names in lfw.input_names(len(pairs.same)) for name in names})
     return 0
 
 

@@ -10,7 +10,7 @@ impossible, seeded weights stand in, and the output says so.
 
 from __future__ import annotations
 
-import time
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from common import cli
 from common.agreement import as_metrics, check_differences, differences, print_differences
 from common.backend import Backend, choose_batch_size, open_deployed, run_batch
 from common.checkpoint import run_torch, seeded
-from common.evaluation import OTHER_CHECKPOINT, load_network, parse
+from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
 from common.export import export
 from common.model_toml import ModelToml, read_model
 from pcb_market import market, metric, sample
@@ -54,6 +54,19 @@ def agree(deployed: Backend, network: PCB, data: Market, model: ModelToml) -> di
     return {"mAP with torch": scores.mean_ap, **as_metrics(model, largest.tolist())}
 
 
+def load(options: argparse.Namespace, model: ModelToml) -> tuple[PCB, str | None]:
+    """Return the torch network, see `common.evaluation.load_network`."""
+    from pcb_market.network import PCB, load_checkpoint
+
+    return load_network(options, model, HERE, lambda path: load_checkpoint(path, model), lambda: seeded(PCB))
+
+
+def export_to(out: Path, network: PCB, model: ModelToml) -> Path:
+    """Write the ONNX file to the directory `out` and return its path."""
+    export(network, model, out / model.onnx)
+    return out / model.onnx
+
+
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
@@ -65,28 +78,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.limit:
         data = data.first(options.limit)
 
-    begin = time.perf_counter()
-    network, onnx, why_not = None, options.model, None if options.data else sample.WHAT
-    if onnx is None or not options.data:
-        from pcb_market.network import PCB, load_checkpoint
+    subject = subject_of(
+        options,
+        lambda: load(options, model),
+        lambda network: export_to(options.out, network, model),
+        sample.WHAT,
+    )
 
-        network, made_up = load_network(
-            options, model, HERE, lambda path: load_checkpoint(path, model), lambda: seeded(PCB)
-        )
-        why_not = "; ".join(filter(None, (why_not, made_up))) or None
-    if onnx is None and network is not None:
-        onnx = options.out / model.onnx
-        export(network, model, onnx)
-        print(f"{onnx}: exported")
-    exported = time.perf_counter()
-
-    deployed = open_deployed(onnx, options.backend, model, HERE)
+    deployed = open_deployed(subject.onnx, options.backend, model, HERE)
     batch_size = choose_batch_size(deployed, options.batch_size)
     seconds: dict[str, float] = {}
     features = embed(deployed, market.joined(data.query, data.gallery), batch_size, options.workers, seconds)
     more = {}
-    if network is not None and not options.data:
-        more = agree(deployed, network, data, model)
+    if subject.network and not options.data:
+        more = agree(deployed, subject.network, data, model)
     deployed.close()
     verdict = score(
         features[: len(data.query)],
@@ -95,11 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.out,
         model,
         dataset=None if options.data else sample.WHAT,
-        why_not_comparable=why_not,
+        why_not_comparable=subject.why_not_comparable,
         more=more,
         backend=deployed.name,
         precision=deployed.precision,
-        seconds={"export": exported - begin, **seconds},
+        seconds={"export": subject.seconds, **seconds},
     )
     return 1 if verdict == "FAIL" else 0
 

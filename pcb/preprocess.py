@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
+from common.bins import note_others, write_missing
 from common.files import write_array
-from common.parallel import map_threads
-from common.resume import unfinished
 from pcb_market import market
 from pcb_market.market import Pictures
 from pcb_market.pipeline import prepare
@@ -26,22 +25,13 @@ BYTES = 3 * HEIGHT * WIDTH * 4
 
 
 def preprocess(pictures: Pictures, out: Path, workers: int) -> None:
-    """Write `out/<name>.bin` for each picture; what is done is left alone.
-
-    A picture is done if its file was made from the same picture file, which `preprocess.json` tells.
-    """
+    """Write `out/<name>.bin` for each picture; what is done is left alone."""
 
     def process(name: str) -> None:
         write_array(out / f"{name}.bin", prepare(pictures[name].path)[0])
 
     sources = {name: picture.path for name, picture in pictures.items()}
-    todo = unfinished(out / "preprocess.json", {}, sources, lambda name: [out / f"{name}.bin"], _is_whole)
-    for _ in cli.progress(map_threads(process, todo, workers), len(todo), "preprocess"):
-        pass
-
-
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size == BYTES
+    write_missing(out, sources, lambda name: [out / f"{name}.bin"], process, size=BYTES, workers=workers)
 
 
 @cli.command
@@ -80,11 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = options.out / f"{part}_preproc_data_Ascend310"
         preprocess(pictures, out, options.workers)
         print(f"{out}: {len(pictures)} .bin files of {BYTES} bytes")
-        others = sorted(path.stem for path in out.glob("[!.]*.bin") if path.stem not in pictures)
-        if others:
-            print(
-                f"note: {len(others)} more .bin files there belong to other pictures: {cli.shorten(others)}"
-            )
+        note_others(out, pictures)
     return 0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from common import cli
 from common.errors import GuideError
-from common.evaluation import SEEDED, load_network, parse
+from common.evaluation import SEEDED, load_network, parse, subject_of
 from common.model_toml import read_model
 
 CONTENT = bytes(range(250)) * 4
@@ -151,3 +151,39 @@ def test_a_checkpoint_that_cannot_be_loaded_is_not_replaced_by_seeded_weights(tm
     options = SimpleNamespace(checkpoint=tmp_path / "own.pth")
     with pytest.raises(GuideError, match="own.pth: not a Tiny checkpoint"):
         load_network(options, read_model(write_model()), tmp_path, load, lambda: "seeded")
+
+
+def subject(tmp_path, *words, made_up=None):
+    calls = []
+
+    def load():
+        calls.append("load")
+        return "network", made_up
+
+    def export(network):
+        calls.append(f"export {network}")
+        return tmp_path / "new.onnx"
+
+    return subject_of(arguments(*words), load, export, "sample pictures"), calls
+
+
+@pytest.mark.parametrize(
+    ("words", "onnx", "network", "why", "calls"),
+    [
+        ("", "new.onnx", "network", "sample pictures", ["load", "export network"]),
+        ("--data d", "new.onnx", "network", None, ["load", "export network"]),
+        ("--model m.onnx", "m.onnx", "network", "sample pictures", ["load"]),
+        ("--model m.onnx --data d", "m.onnx", None, None, []),
+    ],
+)
+def test_only_what_is_needed_is_loaded_and_exported(words, onnx, network, why, calls, tmp_path, capsys):
+    found, called = subject(tmp_path, *words.split())
+    assert found.onnx.name == onnx
+    assert (found.network, found.why_not_comparable, called) == (network, why, calls)
+    assert found.seconds >= 0
+    assert (f"{tmp_path / 'new.onnx'}: exported" in capsys.readouterr().out) == ("export network" in calls)
+
+
+def test_made_up_weights_are_a_reason_of_their_own(tmp_path):
+    assert subject(tmp_path, "--data", "d", made_up=SEEDED)[0].why_not_comparable == SEEDED
+    assert subject(tmp_path, made_up=SEEDED)[0].why_not_comparable == f"sample pictures; {SEEDED}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import checkpoint, cli, download
 from common.backend import BACKENDS
@@ -57,6 +59,47 @@ def parse(
     if options.checkpoint and options.model and options.data:
         arguments.error("--checkpoint beside --model is for comparing without --data")
     return options
+
+
+@dataclass(frozen=True)
+class Subject(Generic[Network]):
+    """What is measured: an ONNX file, and the torch network to compare it with, if there is one.
+
+    `why_not_comparable` says why its figure is another than the published one, before any counting; None if it is not.
+    `seconds` were spent on exporting.
+    """
+
+    onnx: Path
+    network: Network | None
+    why_not_comparable: str | None
+    seconds: float
+
+
+def subject_of(
+    options: argparse.Namespace,
+    load: Callable[[], tuple[Network, str | None]],
+    export: Callable[[Network], Path],
+    sample: str,
+) -> Subject[Network]:
+    """Export what the options ask for, unless they name an ONNX file; without --data the network is loaded anyway.
+
+    Args:
+        options: from `parse`.
+        load: returns the network and what its weights are, if they are made up; see `load_network`.
+        export: writes the ONNX file and returns its path.
+        sample: what is measured without --data, in words.
+    """
+    start = time.perf_counter()
+    why_not = None if options.data else sample
+    if options.model and options.data:
+        return Subject(options.model, None, why_not, 0.0)
+    network, made_up = load()
+    why_not = "; ".join(filter(None, (why_not, made_up))) or None
+    onnx = options.model
+    if onnx is None:
+        onnx = export(network)
+        print(f"{onnx}: exported")
+    return Subject(onnx, network, why_not, time.perf_counter() - start)
 
 
 def load_network(
