@@ -120,7 +120,7 @@ def test_another_data_set_with_the_same_names_is_not_taken_for_the_first(lfw_bin
     assert preprocess.main(["--data", str(path), "--out", str(out)]) == 0
     for i, picture in enumerate(other):
         assert (out / f"{i}.bin").read_bytes() == network_input(picture).tobytes()
-    assert "note: 20 more .bin files there belong to other faces: 10, 10_flip, 11 and 17 more" in (
+    assert "note: 20 more .bin files there belong to other pictures: 10, 10_flip, 11 and 17 more" in (
         capsys.readouterr().out
     )
     assert len(np.load(tmp_path / "lfw_list.npy")) == 5
