@@ -75,10 +75,14 @@ def open_results(
     order, without the batch; the first `needed` of them have to be there (default: all). Missing and superfluous
     files are errors that name them; sizes are checked when a file is read.
     """
-    folder = _enter(folder)
+    if (folder / DEVICE_FOLDER).is_dir():
+        folder = folder / DEVICE_FOLDER
+    if not folder.is_dir():
+        raise GuideError(f"{folder}: no such result directory.")
     expected, sizes = dict.fromkeys(stems), tuple(tuple(shape) for shape in shapes)
     if exact := _exactly(folder, expected, len(sizes)):
         return Results(folder, sizes, *exact)
+    folder = _enter_run(folder)
     found, strangers = _sort_files(folder)
     if len(found) != 1:
         what = "both .bin and .txt results; remove one kind" if found else "no result file `<name>_<k>.bin`"
@@ -104,12 +108,8 @@ def open_results(
     return Results(folder, sizes, first, suffix)
 
 
-def _enter(folder: Path) -> Path:
-    """Return the directory that holds the results themselves."""
-    if (folder / DEVICE_FOLDER).is_dir():
-        return folder / DEVICE_FOLDER
-    if not folder.is_dir():
-        raise GuideError(f"{folder}: no such result directory.")
+def _enter_run(folder: Path) -> Path:
+    """Return the dated directory of a run of `ais_infer` in a directory, if there is one."""
     runs = sorted(path for path in folder.iterdir() if _RUN.fullmatch(path.name) and path.is_dir())
     if len(runs) > 1:
         names = shorten(path.name for path in runs)
