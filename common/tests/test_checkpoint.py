@@ -127,7 +127,7 @@ def damaged(state, case):
 )
 def test_an_unfitting_state_dict_is_refused(tmp_path, state, case, words):
     path = save(tmp_path, damaged(state, case))
-    assert refusal(path) == f"not a Tiny checkpoint:\n  {words}"
+    assert refusal(path) == f"not a checkpoint of Tiny:\n  {words}"
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path, state):
@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         f"{COUNT} of {COUNT} entries are missing: conv.weight, conv.bias, bn.weight and {COUNT - 3} more"
     )
     extra = "2 entries do not belong to it: weight, bias"
-    assert found == f"not a Tiny checkpoint:\n  {missing}\n  {extra}"
+    assert found == f"not a checkpoint of Tiny:\n  {missing}\n  {extra}"
 
 
 ODD = {
@@ -160,7 +160,7 @@ ODD = {
 @pytest.mark.parametrize("kind", ODD)
 def test_a_tensor_of_another_kind_is_refused_by_name(tmp_path, state, kind):
     value, words = ODD[kind]
-    assert refusal(save(tmp_path, state | {KEY: value})) == f"not a Tiny checkpoint:\n  {KEY}: {words}"
+    assert refusal(save(tmp_path, state | {KEY: value})) == f"not a checkpoint of Tiny:\n  {KEY}: {words}"
 
 
 def test_a_count_that_is_no_whole_number_is_refused(tmp_path, state):

@@ -70,6 +70,6 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     path = tmp_path / "other.pth"
     torch.save(torch.nn.Linear(3, 2).state_dict(), path)
     with pytest.raises(
-        GuideError, match="other.pth: not a FaceBoxes checkpoint:\n  174 of 174 entries are missing"
+        GuideError, match="other.pth: not a checkpoint of FaceBoxes:\n  174 of 174 entries are missing"
     ):
         load_checkpoint(path)

@@ -91,6 +91,6 @@ def test_a_checkpoint_of_another_depth_is_refused(tiny_checkpoint, tmp_path):
     with pytest.raises(GuideError) as error:
         load_checkpoint(path)
     message = str(error.value)
-    assert message.startswith(f"{path}: not a LResNet100E-IR checkpoint:\n  ")
+    assert message.startswith(f"{path}: not a checkpoint of LResNet100E-IR:\n  ")
     assert f"of {len(state)} entries are missing: body.3." in message
     assert "entries do not belong to it: body.4." in message

@@ -169,7 +169,7 @@ def test_a_file_of_the_published_name_must_be_the_published_one(state, tmp_path)
 
 def test_an_entry_of_another_shape_is_named(state, tmp_path):
     torch.save(state | {"local_conv.weight": torch.zeros(3)}, tmp_path / "shape.pth")
-    with pytest.raises(GuideError, match="not a PCB checkpoint:\n  local_conv.weight: expected shape"):
+    with pytest.raises(GuideError, match="not a checkpoint of PCB:\n  local_conv.weight: expected shape"):
         load_checkpoint(tmp_path / "shape.pth", MODEL)
 
 

@@ -83,7 +83,7 @@ def load(network: Network, weights: Mapping[str, Any], path: Path, title: str) -
     """
     problems = _problems(network.state_dict(), weights)
     if problems:
-        raise GuideError(f"{path}: not a {title} checkpoint:\n  " + "\n  ".join(problems[:8]))
+        raise GuideError(f"{path}: not a checkpoint of {title}:\n  " + "\n  ".join(problems[:8]))
     network.load_state_dict(weights)
     network.eval()
     return network

@@ -58,7 +58,7 @@ def export(
                 # The published exports call the batch axis "-1".
                 dynamic_axes=None if batch_size else {name: {0: "-1"} for name in names},
             )
-        _write_output_shapes(temporary, model)
+        _write_output_shapes(temporary, model, batch_size)
         found = describe(load(temporary)).opset
         if found != opset:
             raise GuideError(
@@ -67,12 +67,14 @@ def export(
         compare(network, model, temporary)
 
 
-def _write_output_shapes(path: Path, model: ModelToml) -> None:
-    """Put the outputs' known sizes in place of the symbols torch writes; only the batch is dynamic."""
+def _write_output_shapes(path: Path, model: ModelToml, batch_size: int | None) -> None:
+    """Put the outputs' known sizes in place of the symbols torch writes; only the batch may be dynamic."""
     graph = onnx.load(path)
     for value, tensor in zip(graph.graph.output, model.outputs, strict=True):
         for dim, size in zip(value.type.tensor_type.shape.dim[1:], tensor.image_shape, strict=True):
             dim.dim_value = size
+        if batch_size:
+            value.type.tensor_type.shape.dim[0].dim_value = batch_size
     onnx.save(graph, path)
 
 
@@ -154,10 +156,10 @@ def add_arguments(
     add(
         "--opset",
         type=int,
-        choices=range(9, 21),
+        choices=range(11, 21),
         default=model.opset,
         metavar="N",
-        help="The ONNX operator set, 9 to 20 (default: %(default)s, which ATC of CANN 5.1 reads).",
+        help="The ONNX operator set, 11 to 20 (default: %(default)s, which ATC of CANN 5.1 reads).",
     )
 
 

@@ -1,0 +1,1 @@
+"""EfficientDet-D0 on COCO: network, preprocessing, postprocessing, evaluation."""

@@ -1,0 +1,166 @@
+"""The COCO data set (https://cocodataset.org): `val2017/`, `annotations/instances_val2017.json`, results as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from common.cli import shorten
+from common.errors import GuideError
+from common.files import read_text, write_text
+
+Array = NDArray[Any]
+SMALLEST = 32  # pixels; images with a shorter side are left out, as effdet's data loader leaves them out
+LOWEST_SCORE = 0.001
+DATA_HELP = "The COCO data set: pictures in val2017/, annotations/instances_val2017.json"
+TREE = """expected:
+  DIR/annotations/instances_val2017.json
+  DIR/val2017/000000000139.jpg and so on"""
+
+
+_Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]  # x, y, width, height
+
+
+class _Image(msgspec.Struct):
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class _Object(msgspec.Struct):
+    id: int
+    image_id: int
+    category_id: int
+    bbox: _Box
+    area: float
+    iscrowd: int | bool
+
+
+class _Category(msgspec.Struct):
+    id: int
+
+
+class _Annotations(msgspec.Struct):
+    """What is needed of the annotations; the file holds more."""
+
+    images: list[_Image]
+    annotations: list[_Object]
+    categories: list[_Category]
+
+
+class _Detection(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: _Box
+    score: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An annotated picture: its id, its file, its width and height in pixels."""
+
+    identity: int
+    path: Path
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Coco:
+    """The pictures to detect in, by the name of their .bin files in the order of their ids; all the annotations.
+
+    `total` counts the pictures of the annotation file, those that are too small included.
+    """
+
+    pictures: dict[str, Picture]
+    annotations: dict[str, Any]
+    total: int
+
+    def first(self, count: int) -> Coco:
+        """Return the first pictures."""
+        pictures = dict(list(self.pictures.items())[:count])
+        return Coco(pictures, self.annotations, len(pictures))
+
+
+def read_coco(data: Path, *, need_pictures: bool = True) -> Coco:
+    """Read the annotations and find the pictures; one that is missing is an error, if pictures are needed."""
+    path = data / "annotations" / "instances_val2017.json"
+    try:
+        annotations = msgspec.json.decode(read_text(path))
+        checked = msgspec.convert(annotations, _Annotations)
+    except FileNotFoundError:
+        raise GuideError(f"{data}: not the COCO data set: no {path}; {TREE}") from None
+    except msgspec.DecodeError as error:
+        raise GuideError(f"{path}: not COCO annotations of objects ({error}); download it again.") from None
+    rows = sorted(checked.images, key=lambda row: row.id)
+    found = [Picture(row.id, data / "val2017" / row.file_name, row.width, row.height) for row in rows]
+    twice = [i for i, count in Counter(picture.identity for picture in found).items() if count > 1]
+    if twice or not found:
+        what = f"these image ids occur twice: {shorten(map(str, twice))}" if twice else "lists no image"
+        raise GuideError(f"{path}: {what}.")
+    large = [picture for picture in found if min(picture.width, picture.height) >= SMALLEST]
+    if need_pictures:
+        missing = [str(picture.path) for picture in large if not picture.path.is_file()]
+        if missing:
+            raise GuideError(
+                f"{len(missing)} of the {len(large)} pictures in {path} are missing: {shorten(missing)}; {TREE}"
+            )
+    return Coco(_by_stem(large), annotations, len(found))
+
+
+def _by_stem(pictures: list[Picture]) -> dict[str, Picture]:
+    """Return pictures by the guide's name for their files, up to the first dot; by all of it where that is shared."""
+    shared = Counter(picture.path.name.partition(".")[0] for picture in pictures)
+    found: dict[str, Picture] = {}
+    for picture in pictures:
+        stem = picture.path.name.partition(".")[0]
+        if shared[stem] > 1:
+            stem = picture.path.stem.replace(".", "_")
+        if stem in found:
+            raise GuideError(f"{picture.path}: its .bin file would have another picture's name, {stem}.bin.")
+        found[stem] = picture
+    return found
+
+
+def write_detections(path: Path, pictures: Mapping[str, Picture], detections: Mapping[str, Array]) -> None:
+    """Write detections by stem, Nx6 float32 (see `postprocessing.detect`), as COCO's results JSON.
+
+    Boxes become x, y, width, height; scores below 0.001 are left out, as the original leaves them out.
+    """
+    rows = []
+    for stem, found in detections.items():
+        kept = found[found[:, 4] >= LOWEST_SCORE]
+        boxes = np.concatenate((kept[:, :2], kept[:, 2:4] - kept[:, :2]), axis=1).tolist()
+        rows += [
+            {
+                "image_id": pictures[stem].identity,
+                "bbox": box,
+                "score": score,
+                "category_id": int(category),
+            }
+            for box, (score, category) in zip(boxes, kept[:, 4:].tolist(), strict=True)
+        ]
+    write_text(path, json.dumps(rows))
+
+
+def read_detections(path: Path) -> list[dict[str, Any]]:
+    """Read a results JSON: a list of image_id, bbox (x, y, width, height), score, category_id."""
+    try:
+        found = msgspec.json.decode(read_text(path), type=list[_Detection])
+    except FileNotFoundError:
+        raise GuideError(f"{path}: no such file.") from None
+    except msgspec.DecodeError as error:
+        raise GuideError(
+            f"{path}: expected a list of image_id, bbox, score and category_id ({error})."
+        ) from None
+    rows: list[dict[str, Any]] = msgspec.to_builtins(found)
+    return rows

@@ -1,0 +1,52 @@
+"""The EfficientDet-D0 network (Tan et al., 2020, https://arxiv.org/abs/1911.09070) and its published checkpoint.
+
+The only module of this package that needs torch. The network is that of the package `effdet`
+(https://github.com/rwightman/efficientdet-pytorch), whose 784 entries the published checkpoint has.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from common import checkpoint
+
+with (
+    warnings.catch_warnings()
+):  # timm compiles functions at import in a way that newer versions of torch warn of
+    warnings.simplefilter("ignore")
+    from effdet import EfficientDet, get_efficientdet_config
+
+
+def build() -> EfficientDet:
+    """Return the network as the published checkpoint has it: 90 classes, weights not loaded."""
+    return EfficientDet(get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False)
+
+
+class TenMaps(nn.Module):
+    """The network with its outputs in a row.
+
+    Input: Nx3x512x512 float32, RGB, normalised as for ImageNet.
+    Output: class logits, Nx810xSxS, then box regressions, Nx36xSxS, each for S = 64, 32, 16, 8, 4 (P3 to P7).
+    """
+
+    def __init__(self, network: EfficientDet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        classes, boxes = self.network(x)
+        return (*classes, *boxes)
+
+
+def load_checkpoint(path: Path) -> TenMaps:
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`."""
+    weights = checkpoint.state_dict(checkpoint.read(path), path)
+    return TenMaps(checkpoint.load(build(), weights, path, "EfficientDet-D0")).eval()
+
+
+def seeded() -> TenMaps:
+    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
+    return checkpoint.seeded(lambda: TenMaps(build()))

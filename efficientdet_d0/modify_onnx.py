@@ -1,0 +1,109 @@
+"""Take the padding with -infinity, over which ATC stumbles, out of a simplified ONNX file.
+
+python modify_onnx.py --model=./model/d0_sim.onnx --out=./model/d0_modify.onnx
+
+Names each node it changes, and prints how far the outputs of the file written are from those of torch (--checkpoint) or,
+without one, from those of the file read, which pth2onnx.py compared with torch. Both are run as they are written,
+without graph optimisations, which would hide the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from common import cli
+from common.agreement import check_differences, differences, print_differences
+from common.backend import fixed_batch, open_model, run_batch
+from common.errors import GuideError
+from common.export import onnx_path, random_inputs
+from common.files import staged
+from common.model_toml import ModelToml, read_model
+from common.onnx_graph import load
+from patches.infinite_padding import pad_with_zero, pool_with_own_padding
+
+HERE = Path(__file__).resolve().parent
+MODES = {"exact": pool_with_own_padding, "guide": pad_with_zero}
+
+
+def modify(source: Path, target: Path, mode: str) -> list[str]:
+    """Write `source` without padding with -infinity to `target`, in the mode "exact" or "guide".
+
+    Returns a line per node changed.
+    """
+    model = load(source)
+    changes = MODES[mode](model)
+    with staged(target) as temporary:
+        onnx.save(model, temporary)
+    return changes
+
+
+def run_plain(path: Path, model: ModelToml) -> list[np.ndarray]:
+    """Return the outputs of an ONNX file for random inputs, run as it is written."""
+    deployed = open_model(path, optimise=False)
+    outputs = run_batch(deployed, random_inputs(model, fixed_batch(deployed) or 1))
+    deployed.close()
+    return outputs
+
+
+def measure(source: Path, target: Path, checkpoint: Path | None, model: ModelToml) -> list[float]:
+    """Return the largest difference of each output of `target` from torch, or from `source` without a checkpoint."""
+    found = run_plain(target, model)
+    if checkpoint:
+        from common.checkpoint import run_torch
+        from efficientdet_coco.network import load_checkpoint
+
+        wanted = run_torch(load_checkpoint(checkpoint), random_inputs(model, len(found[0])))
+    else:
+        wanted = run_plain(source, model)
+    largest: list[float] = differences(found, wanted).tolist()
+    return largest
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model = read_model(HERE)
+    target = Path(model.onnx)
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add(
+        "--model",
+        type=Path,
+        default=target.with_name(target.name.replace("_modify", "_sim")),
+        metavar="F",
+        help="The simplified ONNX file that pth2onnx.py wrote (default: %(default)s).",
+    )
+    add(
+        "--out", type=onnx_path, default=target, metavar="F", help="The file to write (default: %(default)s)."
+    )
+    add(
+        "--mode",
+        choices=tuple(MODES),
+        default="exact",
+        help="exact: MaxPool pads itself, the same numbers as torch (default). guide: padding with 0, other logits.",
+    )
+    add(
+        "--checkpoint", type=Path, metavar="F", help="The weights, to compare with torch itself; needs torch."
+    )
+    options = arguments.parse_args(argv)
+    if options.out.resolve() == options.model.resolve():
+        raise GuideError(f"{options.out}: is the file that is read; choose another --out.")
+    other = "torch" if options.checkpoint else str(options.model)
+    with staged(options.out) as temporary:
+        changes = modify(options.model, temporary, options.mode)
+        for change in changes:
+            print(f"  {change}")
+        largest = measure(options.model, temporary, options.checkpoint, model)
+        print(f"difference from {other}, on a random input:")
+        print_differences(model, largest)
+        if options.mode == "exact":
+            check_differences(model, largest, "The file is not kept.", other=other)
+    print(f"{options.out}: {len(changes)} nodes changed")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

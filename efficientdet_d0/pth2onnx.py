@@ -1,0 +1,63 @@
+"""Export an EfficientDet-D0 checkpoint to ONNX, simplify it, and compare both with torch before they are believed.
+
+python pth2onnx.py --batch_size=1 --checkpoint=./model/d0.pth --out=./model/d0.onnx
+
+Beside `<name>.onnx` the simplified file `<name>_sim.onnx` is written, which modify_onnx.py makes ready for ATC. Without
+--checkpoint the one in weights/ is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common import cli
+from common.checkpoint import published
+from common.export import add_arguments, compare, export
+from common.files import staged
+from common.model_toml import ModelToml, read_model
+from patches.simplify import simplify
+
+if TYPE_CHECKING:
+    from efficientdet_coco.network import TenMaps
+
+HERE = Path(__file__).resolve().parent
+
+
+def export_simplified(
+    network: TenMaps, model: ModelToml, out: Path, batch_size: int | None = None, opset: int = 11
+) -> Path:
+    """Write the network to `out` as ONNX, and beside it the simplified form, whose path is returned."""
+    from patches.fixed_padding import fixed_padding
+
+    with fixed_padding():
+        export(network, model, out, batch_size, opset)
+    simplified = out.with_name(f"{out.stem}_sim.onnx")
+    with staged(simplified) as temporary:
+        before, after = simplify(out, temporary)
+        print(f"simplified: {after} nodes, before {before}")
+        compare(network, model, temporary)
+    return simplified
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model = read_model(HERE)
+    arguments = cli.parser(__doc__)
+    add_arguments(arguments, model, batch_size=["--batch_size"])
+    arguments.set_defaults(out=Path(model.onnx.replace("_modify", "")))
+    options = arguments.parse_args(argv)
+    from efficientdet_coco.network import load_checkpoint
+
+    checkpoint = options.checkpoint or published(model, HERE)
+    network = load_checkpoint(checkpoint)
+    simplified = export_simplified(network, model, options.out, options.batch_size, options.opset)
+    batch = options.batch_size or "dynamic"
+    print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, batch {batch}")
+    print(f"{simplified}: the same, simplified")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

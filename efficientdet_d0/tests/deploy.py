@@ -1,0 +1,108 @@
+"""Run the guide's steps in this copy of the model directory, without torch, and compare both routes' detections.
+
+python tests/deploy.py --model d0_modify.onnx [--data coco_data]
+
+The file route (preprocess, get_info, infer, postprocess) must find the same objects as the streamed one (evaluate).
+Without --data drawn pictures serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
+
+from efficientdet_coco import coco  # noqa: E402
+
+
+def run(*words: str | Path) -> None:
+    """Run one command of the guide in the model directory; a failure ends the script."""
+    command = [str(word) for word in words]
+    print(f"$ python {shlex.join(command)}", flush=True)
+    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+
+
+def draw_data(folder: Path) -> Path:
+    """Write six drawn pictures, a ball each, in COCO's tree."""
+    images, annotations = [], []
+    (folder / "val2017").mkdir(parents=True)
+    for number in range(1, 7):
+        picture = np.full((240 + 40 * number, 480, 3), 200 - 20 * number, np.uint8)
+        cv2.circle(picture, (240, 120), 20 * number, (40 * number, 160, 220), cv2.FILLED)
+        name, box = f"drawn_{number}.png", [240 - 20 * number, 120 - 20 * number, 40 * number, 40 * number]
+        cv2.imwrite(str(folder / "val2017" / name), picture)
+        images.append({"id": 10 - number, "file_name": name, "width": 480, "height": len(picture)})
+        truth = {"id": number, "image_id": 10 - number, "category_id": 37, "bbox": box}
+        annotations.append({**truth, "area": box[2] * box[3], "iscrowd": 0})
+    path = folder / "annotations" / "instances_val2017.json"
+    path.parent.mkdir()
+    categories = [{"id": 37, "name": "sports ball"}]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return folder
+
+
+def by_picture(path: Path) -> dict[int, np.ndarray]:
+    """Return stored detections by picture: x, y, width, height, score, category."""
+    found: dict[int, list[list[float]]] = {}
+    for row in coco.read_detections(path):
+        found.setdefault(row["image_id"], []).append([*row["bbox"], row["score"], row["category_id"]])
+    return {identity: np.array(rows) for identity, rows in found.items()}
+
+
+def lacking(objects: np.ndarray, others: np.ndarray) -> int:
+    """Count objects that the others lack: same class, within 0.01 pixels and a score of 0.0001.
+
+    Those whose scores are as low as the last one's are not counted: any of them may be among the 100 kept.
+    """
+    clear = objects[objects[:, 4] > objects[-1, 4] + 1e-4]
+    difference = np.abs(clear[:, None] - others[None])
+    same = (difference <= [0.01, 0.01, 0.01, 0.01, 1e-4, 0]).all(axis=2)
+    return int((~same.any(axis=1)).sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="The COCO data set (default: drawn pictures)."
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model = options.model.resolve()
+        data = options.data.resolve() if options.data else draw_data(work / "data")
+        prep, info, result = work / "prep", work / "coco.info", work / "result"
+        run("preprocess.py", "--data", data, "--out", prep)
+        run("get_info.py", "bin", prep, info, "512", "512")
+        run("-m", "common.infer", "--model", model, "--input", info, "--out", result, "--batch-size", "4")
+        run("postprocess.py", "--results", result, "--data", data, "--out", work / "files")
+        run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
+        picture = next(iter(coco.read_coco(data).pictures.values())).path
+        run("predict.py", picture, "--model", model, "--out", work / "predicted")
+
+        files, streamed = (by_picture(work / route / "detections.json") for route in ("files", "streamed"))
+        different = sum(
+            lacking(files[identity], streamed[identity]) + lacking(streamed[identity], files[identity])
+            for identity in files.keys() & streamed.keys()
+        )
+        if files.keys() != streamed.keys() or different:
+            sys.exit(f"error: the file route and the streamed route find different objects ({different})")
+        print(f"both routes find the same {sum(map(len, files.values()))} objects")
+        if not json.loads((work / "predicted" / f"{picture.stem}_objects.json").read_text())["image"]:
+            sys.exit("error: predict.py wrote no picture's name")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""From pictures to the network's input: the letterbox, and preprocess.py with its files."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import preprocess
+from common.errors import GuideError
+from efficientdet_coco.pipeline import prepare
+from efficientdet_coco.preprocessing import letterbox, network_input, placement, read_rgb
+from tests.conftest import STEMS, read_json, write_data
+
+FILL = (124, 116, 104)
+
+
+def sha256(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def check_case(image, case):
+    """Compare the canvas, the input and the scale with the stored ones, bit for bit."""
+    canvas, placed = letterbox(image)
+    assert sha256(canvas.transpose(2, 0, 1)) == case["padded_uint8_chw_sha256"]
+    assert sha256(network_input(canvas)) == case["input_float32_nchw_sha256"]
+    assert placed.scale == case["img_scale"]
+    assert (canvas[case["resized_wh"][1] :] == FILL).all()
+    assert (canvas[:, case["resized_wh"][0] :] == FILL).all()
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_random_pictures_become_the_reference_inputs(number, cases):
+    case = read_json(cases / "preprocess.json")[number]
+    pixels = np.random.RandomState(1000 + number).randint(0, 256, (*case["hw"], 3)).astype(np.uint8)
+    assert f"RandomState({1000 + number})" in case["rgb"]
+    assert sha256(pixels) == case["rgb_sha256"]
+    check_case(Image.fromarray(pixels), case)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "china"])
+def test_library_pictures_become_the_reference_inputs(name, cases, library_pictures):
+    facts = read_json(cases / f"image_{name}.json")
+    if sha256(library_pictures[name]) != facts["image"]["sha256"]:
+        pytest.skip("this machine's decoder gives other pixels of the JPEG file")
+    check_case(library_pictures[name], facts["preprocess"])
+
+
+def test_longer_sides_are_truncated_as_in_the_original():
+    lengths = [n for n in range(1, 4001) if int(n * min(512 / n, 512 / n)) == 511]
+    assert len(lengths) == 483
+    assert {49, 98, 479, 509, 685} <= set(lengths)
+    for length in (*lengths[:20], 685, 3999, 640, 500):
+        canvas, placed = letterbox(Image.new("RGB", (length, length), (1, 2, 3)))
+        covered = 511 if length in lengths else 512
+        assert (canvas == (1, 2, 3)).all(axis=2).sum() == covered**2
+        assert placed == placement(length, length)
+
+
+@settings(max_examples=40)
+@given(width=st.integers(1, 900), height=st.integers(1, 900), seed=st.integers(0, 9))
+def test_the_canvas_is_the_scaled_picture_on_the_mean_colour(width, height, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    scale = min(512 / height, 512 / width)
+    size = int(width * scale), int(height * scale)
+    if not all(size):
+        with pytest.raises(GuideError, match=f"the picture is too narrow: {width}x{height} pixels"):
+            letterbox(Image.fromarray(pixels))
+        return
+    canvas, placed = letterbox(Image.fromarray(pixels))
+    expected = np.full((512, 512, 3), FILL, np.uint8)
+    expected[: size[1], : size[0]] = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(canvas, expected)
+    assert placed == placement(width, height)
+    assert (placed.width, placed.height, placed.scale) == (width, height, 1 / scale)
+
+
+def test_values_are_computed_in_float32_in_the_originals_order():
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
+    mean = np.array([value * 255 for value in (0.485, 0.456, 0.406)], np.float32)[:, None, None]
+    deviation = np.array([value * 255 for value in (0.229, 0.224, 0.225)], np.float32)[:, None, None]
+    found = network_input(pixels)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, (pixels.transpose(2, 0, 1).astype(np.float32) - mean) / deviation)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16", "CMYK"])
+def test_every_kind_of_picture_is_read_as_rgb(mode, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
+    image = (
+        Image.fromarray(pixels.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else Image.fromarray(pixels).convert(mode)
+    )
+    path = tmp_path / "picture"
+    image.save(path, format="TIFF" if mode == "CMYK" else "PNG")
+    found = read_rgb(path)
+    assert (found.mode, found.size) == ("RGB", (30, 20))
+    if mode in ("L", "LA"):
+        np.testing.assert_array_equal(np.asarray(found), pixels[..., None].repeat(3, axis=2))
+
+
+@settings(max_examples=150)
+@given(
+    kind=st.sampled_from(["PNG", "JPEG", "BMP", "GIF"]),
+    keep=st.floats(0, 1),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=5),
+)
+def test_a_damaged_picture_is_read_or_named_never_a_traceback(kind, keep, changes, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)).save(path, format=kind)
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[place % len(content)] = value
+    path.write_bytes(content[: round(keep * len(content))])
+    try:
+        assert read_rgb(path).mode == "RGB"
+    except GuideError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+    except Image.DecompressionBombWarning:
+        pass  # the changed bytes are the size; an error of Pillow's beyond twice that
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such picture"),
+        (b"", "not a picture that Pillow can read (0 bytes)"),
+        (b"<html>not found</html>", "not a picture that Pillow can read (22 bytes)"),
+    ],
+)
+def test_what_is_no_picture_is_named(content, words, tmp_path):
+    path = tmp_path / "street.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(GuideError) as caught:
+        prepare(path)
+    assert str(caught.value).startswith(f"{path}: {words}")
+
+
+def test_a_picture_that_is_too_narrow_is_named(tmp_path):
+    path = tmp_path / "line.png"
+    Image.new("RGB", (2000, 1)).save(path)
+    with pytest.raises(GuideError) as caught:
+        prepare(path)
+    assert str(caught.value) == f"{path}: the picture is too narrow: 2000x1 pixels."
+
+
+def test_guide_flags_write_one_bin_per_picture_named_up_to_the_first_dot(data, tmp_path, run):
+    out = tmp_path / "bin_save"
+    done = run("preprocess.py", f"--root={data}", f"--bin-save={out}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}: 5 .bin files of 3145728 bytes\n"
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        ["preprocess.json", *(f"{stem}.bin" for stem in STEMS)]
+    )
+    expected, _ = prepare(data / "val2017" / "tall.b.c.jpg")
+    assert (out / "tall.bin").read_bytes() == expected.tobytes()
+
+
+def snapshot(folder):
+    return {path.stem: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("[!.]*.bin")}
+
+
+def test_a_second_run_leaves_complete_files_alone_and_renews_the_rest(data, tmp_path):
+    out = tmp_path / "prep"
+    arguments = ["--data", str(data), "--out", str(out)]
+    assert preprocess.main(arguments) == 0
+    before = snapshot(out)
+    (out / "empty.bin").unlink()
+    (out / "tall.bin").write_bytes(b"cut")
+    Image.new("RGB", (64, 48), (7, 8, 9)).save(
+        data / "val2017" / "COCO_val2014_000000000042.jpg", format="PNG"
+    )
+    assert preprocess.main(arguments) == 0
+    after = snapshot(out)
+    changed = {"empty", "tall", "COCO_val2014_000000000042"}
+    assert {stem for stem in before if before[stem] != after[stem]} == changed
+    assert {stem for stem in before if before[stem][0] != after[stem][0]} == {"COCO_val2014_000000000042"}
+
+
+def test_another_data_set_with_the_same_names_is_not_taken_for_the_first(data, tmp_path, capsys):
+    picture = np.full((50, 50, 3), 7, np.uint8)
+    other = write_data(tmp_path / "other", [(1, "tall.b.c.jpg", picture)])
+    out = tmp_path / "prep"
+    assert preprocess.main(["--data", str(data), "--out", str(out)]) == 0
+    assert preprocess.main(["--data", str(other), "--out", str(out)]) == 0
+    assert len(np.unique(np.fromfile(out / "tall.bin", np.float32))) == 3
+    printed = capsys.readouterr().out
+    assert "note: 4 more .bin files there belong to other pictures: 000000000009, COCO_val2014" in printed
+
+
+def test_a_damaged_picture_is_named_and_leaves_no_file(data, tmp_path, run):
+    path = data / "val2017" / "tall.b.c.jpg"
+    path.write_bytes(path.read_bytes()[:9000])
+    done = run("preprocess.py", "--data", data, "--out", tmp_path / "prep", "--workers", 1)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {path}: the picture is damaged (")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "prep" / "tall.bin").exists()
+    assert not list((tmp_path / "prep").glob(".*"))
+
+
+@pytest.mark.parametrize("damage", ["missing picture", "no data"])
+def test_bad_data_is_told_before_anything_is_written(damage, data, tmp_path, capsys):
+    (data / "val2017" / "empty.jpg").unlink()
+    source = data if damage == "missing picture" else tmp_path / "nothing"
+    assert preprocess.main(["--data", str(source), "--out", str(tmp_path / "prep")]) == 1
+    message = capsys.readouterr().err
+    assert ("1 of the 5 pictures" if damage == "missing picture" else "not the COCO data set") in message
+    assert not (tmp_path / "prep").exists()
+
+
+def test_a_full_disk_is_told_in_one_message(data, tmp_path, monkeypatch, capsys):
+    def full(path, array):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(preprocess, "write_array", full)
+    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 1
+    assert ".bin: No space left on device" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_exit_status_2(run):
+    done = run("preprocess.py")
+    assert done.returncode == 2
+    assert "--data" in done.stderr
