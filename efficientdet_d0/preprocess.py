@@ -13,6 +13,7 @@ from pathlib import Path
 
 from common import cli
 from common.bins import note_others, write_missing
+from common.errors import GuideError
 from common.files import write_array
 from efficientdet_coco import coco
 from efficientdet_coco.coco import Picture
@@ -26,7 +27,14 @@ def preprocess(pictures: Mapping[str, Picture], out: Path, workers: int) -> None
     """Write `out/<stem>.bin` for each picture; what is done is left alone."""
 
     def process(stem: str) -> None:
-        write_array(out / f"{stem}.bin", prepare(pictures[stem].path)[0])
+        picture = pictures[stem]
+        image, placed = prepare(picture.path)
+        if (placed.width, placed.height) != (picture.width, picture.height):
+            raise GuideError(
+                f"{picture.path}: has {placed.width}x{placed.height} pixels, {picture.width}x{picture.height} in the "
+                "annotations. Is it another picture?"
+            )
+        write_array(out / f"{stem}.bin", image)
 
     sources = {stem: picture.path for stem, picture in pictures.items()}
     write_missing(out, sources, lambda stem: [out / f"{stem}.bin"], process, size=BYTES, workers=workers)

@@ -228,3 +228,10 @@ def test_wrong_usage_is_exit_status_2(run):
     done = run("preprocess.py")
     assert done.returncode == 2
     assert "--data" in done.stderr
+
+
+def test_a_picture_of_another_size_than_annotated_is_named(data, tmp_path, capsys):
+    path = data / "val2017" / "empty.jpg"
+    Image.new("RGB", (64, 40)).save(path, format="PNG")
+    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "bins")]) == 1
+    assert f"{path}: has 64x40 pixels, 40x40 in the annotations." in capsys.readouterr().err
