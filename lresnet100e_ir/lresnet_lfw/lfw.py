@@ -120,9 +120,9 @@ def _read_bin(path: Path) -> Pairs:
         raise GuideError(f"{path}: expected a list of bytes and a list of booleans, found {_kind(content)}.")
     pictures, same = content
     for values, wanted in ((pictures, bytes), (same, bool)):
-        other = next((value for value in values if type(value) is not wanted), None)
-        if other is not None or None in values:
-            raise GuideError(f"{path}: expected only {wanted.__name__} in a list, found {_kind(other)}.")
+        others = [value for value in values if type(value) is not wanted]
+        if others:
+            raise GuideError(f"{path}: expected only {wanted.__name__} in a list, found {_kind(others[0])}.")
     if not same or len(pictures) != 2 * len(same):
         raise GuideError(
             f"{path}: expected two pictures for each pair, found {len(pictures)} for {len(same)}."
