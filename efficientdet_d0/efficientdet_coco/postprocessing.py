@@ -18,7 +18,7 @@ ANCHORS = 9  # per place: three octaves of three aspects
 CANDIDATES = 5000
 DETECTIONS = 100
 OVERLAP = 0.5
-_SAMPLE = 64  # every how many-th logit is looked at first
+_SAMPLE = 61  # every how many-th logit is looked at first; no divisor of the maps' sides, to take all columns
 
 
 @functools.cache
