@@ -116,7 +116,7 @@ def test_candidates_are_found_where_the_sample_misleads(peaks):
     """All equal but a few that the sampled bound does not see: fewer or more than it expects are above it."""
     maps = [np.full((810, side, side), -10, np.float32) for side in SIDES]
     level = maps[0].ravel()
-    places = np.flatnonzero(np.arange(level.size) % 64)[:peaks]  # every 64th is looked at first
+    places = np.flatnonzero(np.arange(level.size) % 61)[:peaks]  # every 61st is looked at first
     level[places] = np.linspace(1, 2, peaks, dtype=np.float32)
     logits, chosen, classes = top_candidates(maps)
     assert len(logits) == 5000
@@ -126,7 +126,7 @@ def test_candidates_are_found_where_the_sample_misleads(peaks):
 
 def test_candidates_are_found_where_the_sample_sees_only_peaks():
     maps = [np.full((810, side, side), -10, np.float32) for side in SIDES]
-    maps[0].ravel()[: 64 * 400 : 64] = np.arange(400)
+    maps[0].ravel()[: 61 * 400 : 61] = np.arange(400)
     logits, chosen, classes = top_candidates(maps)
     assert logits[:400].tolist() == list(range(399, -1, -1))
     assert same_candidates(logits, chosen, classes, maps, naive.top(maps)[1:])
