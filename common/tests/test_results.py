@@ -195,3 +195,9 @@ def test_several_dated_runs_are_named(tmp_path):
     assert refusal(tmp_path, ["a"]) == (
         f"{tmp_path}: holds the results of 2 runs, 2022_09_01-12_30_59, 2022_09_02-12_30_59; name one of them."
     )
+
+
+def test_where_only_the_needed_outputs_are_there_only_they_are_read(tmp_path):
+    written = write(tmp_path, ["a"], shapes=SHAPES[:1])
+    (found,) = open_results(tmp_path, ["a"], SHAPES, needed=1).read("a")
+    np.testing.assert_array_equal(found, written["a"][0])

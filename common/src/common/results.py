@@ -105,7 +105,7 @@ def open_results(
             f"{folder}: expected {most} outputs per input, as many for all, numbered from 0 or from 1; "
             f"found {sorted(results[example])} for {example!r}."
         )
-    return Results(folder, sizes, first, suffix)
+    return Results(folder, sizes[: len(numbers)], first, suffix)
 
 
 def _enter_run(folder: Path) -> Path:
