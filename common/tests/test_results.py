@@ -201,3 +201,32 @@ def test_where_only_the_needed_outputs_are_there_only_they_are_read(tmp_path):
     written = write(tmp_path, ["a"], shapes=SHAPES[:1])
     (found,) = open_results(tmp_path, ["a"], SHAPES, needed=1).read("a")
     np.testing.assert_array_equal(found, written["a"][0])
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("suffix", ["bin", "txt"])
+def test_results_of_others_are_left_alone(tmp_path, first, suffix):
+    written = write(tmp_path, ["a", "b", "c"], first, suffix)
+    results = open_results(tmp_path, ["b"], SHAPES, others={"a", "b", "c"})
+    assert (results.first, results.suffix) == (first, suffix)
+    for found, array in zip(results.read("b"), written["b"], strict=True):
+        np.testing.assert_array_equal(found, array)
+
+
+def test_results_of_others_need_not_be_complete_but_ones_own_do(tmp_path):
+    write(tmp_path, ["a", "b", "c"])
+    (tmp_path / "a_2.bin").unlink()
+    (tmp_path / "c_1.bin").write_bytes(b"damaged")
+    assert open_results(tmp_path, ["b"], SHAPES, others=["a", "c"]).first == 1
+    (tmp_path / "b_1.bin").unlink()
+    with pytest.raises(GuideError, match=r"expected 2 outputs per input, .* found \[2\] for 'b'"):
+        open_results(tmp_path, ["b"], SHAPES, others=["a", "c"])
+    (tmp_path / "b_2.bin").unlink()
+    with pytest.raises(GuideError, match="no result for b "):
+        open_results(tmp_path, ["b"], SHAPES, others=["a", "b", "c"])
+
+
+def test_results_of_neither_these_inputs_nor_others_are_refused(tmp_path):
+    write(tmp_path, ["a", "b", "stranger"])
+    with pytest.raises(GuideError, match=r"results that belong to no input: stranger \(1 in all\)"):
+        open_results(tmp_path, ["b"], SHAPES, others=["a"])

@@ -27,14 +27,19 @@ from common.parallel import batches, map_threads
 from common.perf import write_summary
 from common.results import DEVICE_FOLDER
 from common.resume import unfinished
+from common.shard import Shard, add_shard
 
 Array = NDArray[Any]
 FORMATS = ("bin", "txt")
 
 
-def inputs_of(source: Path) -> list[Path]:
-    """Return the .bin files that an .info file lists, or that a directory holds, sorted; stems are unique."""
+def inputs_of(source: Path, shard: Shard | None = None) -> list[Path]:
+    """Return the .bin files that an .info file lists, or that a directory holds, sorted; stems are unique.
+
+    Those of other shards need not be there.
+    """
     paths = list_files(source, (".bin",)) if source.is_dir() else read_info(source)
+    paths = [path for path in paths if shard is None or path.stem in shard]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise GuideError(
@@ -176,9 +181,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The AIPP file whose meaning is applied to uint8 inputs, or `none` for inputs in the model's own "
         "type (default: what model.toml in the working directory names, if there is one).",
     )
+    add_shard(arguments)
     options = arguments.parse_args(argv)
 
-    paths = inputs_of(options.input)
+    paths = inputs_of(options.input, options.shard)
+    if not paths:
+        print(f"{options.input}: none of its inputs belongs to shard {options.shard}; nothing to do")
+        return 0
     aipp = find_aipp(options.aipp)
     model = backend.open_model(options.model, options.backend, aipp)
     if len(model.inputs) != 1:

@@ -66,14 +66,18 @@ class Results:
 
 
 def open_results(
-    folder: Path, stems: Iterable[str], shapes: Sequence[Sequence[int]], needed: int | None = None
+    folder: Path,
+    stems: Iterable[str],
+    shapes: Sequence[Sequence[int]],
+    needed: int | None = None,
+    others: Collection[str] = (),
 ) -> Results:
     """Check a result directory against the inputs it must belong to, before anything is scored.
 
     `folder` may also be the directory around `dumpOutput_device0`, or around the one dated directory that `ais_infer`
-    makes. `shapes` are those of the outputs in
-    order, without the batch; the first `needed` of them have to be there (default: all). Missing and superfluous
-    files are errors that name them; sizes are checked when a file is read.
+    makes. `shapes` are those of the outputs in order, without the batch; the first `needed` of them have to be there
+    (default: all). Missing and superfluous files are errors that name them, but results of `others` are left alone;
+    sizes are checked when a file is read.
     """
     if (folder / DEVICE_FOLDER).is_dir():
         folder = folder / DEVICE_FOLDER
@@ -87,7 +91,8 @@ def open_results(
     if len(found) != 1:
         what = "both .bin and .txt results; remove one kind" if found else "no result file `<name>_<k>.bin`"
         raise GuideError(f"{folder}: holds {what}.")
-    ((suffix, results),) = found.items()
+    ((suffix, everything),) = found.items()
+    results = {stem: ks for stem, ks in everything.items() if stem in expected or stem not in others}
     _refuse(folder, "files that are no `<name>_<k>` result:", strangers, "Remove them.")
     missing = sorted(expected.keys() - results.keys())
     _refuse(folder, "no result for", missing, "Run the inference again for them.")
