@@ -10,17 +10,30 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import helper
+from onnx import TensorProto, helper
 
 from common.aipp import Aipp
 from common.backend import choose_batch_size, fixed_batch, open_deployed, open_model, run_batch
 from common.errors import GuideError
-from common.model_toml import read_model
+from common.model_toml import Tensor, read_model
 from common.onnx_graph import Value
 
 
 def pictures(count):
     return np.random.default_rng(count).integers(0, 256, (count, 3, 4, 6)).astype(np.float32)
+
+
+SIZE = Tensor("size", ("N", 3), "float32", "added to the sums")
+
+
+def add_input(path, batch="N"):
+    """Give the model a second input, size [batch,3], which is added to the sums."""
+    model = onnx.load(path)
+    model.graph.node[0].output[0] = "channels"
+    model.graph.node.append(helper.make_node("Add", ["channels", "size"], ["sums"]))
+    model.graph.input.append(helper.make_tensor_value_info("size", TensorProto.FLOAT, [batch, 3]))
+    onnx.save(model, path)
+    return path
 
 
 @pytest.fixture
@@ -108,6 +121,52 @@ def test_the_network_of_a_model_directory_is_opened_with_its_aipp_file(make_onnx
     assert model.inputs == (Value("image", "uint8", ("N", 4, 6, 3)),)
     assert run_batch(model, np.full((1, 4, 6, 3), 104, np.uint8))[0][0, 0].tolist() == [[0] * 6] * 4
     model.close()
+
+
+@pytest.mark.parametrize(("batch", "count"), [("N", 1), ("N", 3), (4, 4), (4, 3), (1, 1)])
+def test_a_model_with_two_inputs_takes_both_in_order_and_both_are_padded(make_onnx, opened, batch, count):
+    model = opened(add_input(make_onnx(batch=batch), batch))
+    assert [value.name for value in model.inputs] == ["image", "size"]
+    images, sizes = pictures(count), np.arange(3 * count, dtype=np.float32).reshape(count, 3)
+    scaled, sums = run_batch(model, images, sizes)
+    np.testing.assert_array_equal(scaled, 2 * images)
+    np.testing.assert_array_equal(sums, images.sum((2, 3)) + sizes)
+
+
+def test_padding_repeats_the_last_row_of_every_input(make_onnx, opened, monkeypatch):
+    model = opened(add_input(make_onnx(batch=4), 4))
+    fed = []
+    monkeypatch.setattr(model, "run", lambda feeds: fed.append(feeds) or [np.arange(4), np.arange(4)])
+    images, sizes = pictures(2), np.eye(2, 3, dtype=np.float32)
+    assert run_batch(model, images, sizes)[0].tolist() == [0, 1]
+    np.testing.assert_array_equal(fed[0]["image"], images[[0, 1, 1, 1]])
+    np.testing.assert_array_equal(fed[0]["size"], sizes[[0, 1, 1, 1]])
+
+
+def aipp_less(write_model):
+    return write_model(('insert_op_conf = "aipp.config"\n', ""))
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_a_further_input_may_be_there_or_not(make_onnx, write_model, two):
+    folder = aipp_less(write_model)
+    path = add_input(make_onnx()) if two else make_onnx()
+    model = open_deployed(path, None, read_model(folder), folder, [SIZE])
+    assert [value.name for value in model.inputs] == ["image", "size"][: 1 + two]
+    model.close()
+
+
+@pytest.mark.parametrize(
+    "further",
+    [[], [Tensor("scale", ("N", 3), "float32", "")], [Tensor("size", ("N", 4), "float32", "")]],
+    ids=["none", "another name", "another shape"],
+)
+def test_another_further_input_than_the_known_one_is_refused(make_onnx, write_model, further):
+    folder = aipp_less(write_model)
+    with pytest.raises(GuideError) as error:
+        open_deployed(add_input(make_onnx()), None, read_model(folder), folder, further)
+    assert str(error.value).startswith(f"{folder / 'tiny.onnx'}: not Tiny: expected inputs and outputs [")
+    assert "('size', (3,))" in str(error.value).partition("found")[2]
 
 
 @pytest.mark.parametrize(

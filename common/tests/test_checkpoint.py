@@ -243,6 +243,19 @@ def test_torch_runs_on_numpy_arrays_with_one_output_or_several(several):
     np.testing.assert_array_equal(outputs[0], expected)
 
 
+def test_torch_runs_on_several_inputs_in_order():
+    class Two(Tiny):
+        def forward(self, x, size):
+            return super().forward(x), size - x.sum((2, 3))
+
+    network = checkpoint.seeded(Two)
+    images = np.random.default_rng(0).random((4, 3, 5, 6), np.float32)
+    sizes = np.arange(12, dtype=np.float32).reshape(4, 3)
+    first, second = checkpoint.run_torch(network, images, sizes)
+    assert (first.shape, second.shape) == ((4, 2, 5, 6), (4, 3))
+    np.testing.assert_allclose(second, sizes - images.sum((2, 3)), rtol=1e-5, atol=1e-5)
+
+
 def test_the_published_checkpoint_is_looked_for_in_weights_and_verified(tmp_path, write_model):
     content = bytes(range(250)) * 4
     digest = hashlib.sha256(content).hexdigest()

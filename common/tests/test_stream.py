@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from common.backend import open_model
 from common.errors import GuideError
+from common.onnx_graph import Value
 from common.stream import run_model
 
 
@@ -71,6 +72,38 @@ def test_a_last_batch_that_is_smaller_than_a_fixed_one_is_cut_off_again(make_onn
     found = list(run(model, named(range(6)), batch_size=4, workers=workers))
     assert [int(sums[0]) // 24 for _, _, (_, sums) in found] == list(range(6))
     model.close()
+
+
+class Two(Noting):
+    """A model with a second input, whose sums are those plus it."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.inputs = (*model.inputs, Value("more", "float32", ("N", 3)))
+
+    def run(self, feeds):
+        self.sizes.append((len(feeds["image"]), feeds["more"].shape))
+        scaled, sums = self.model.run({"image": feeds["image"]})
+        return [scaled, sums + feeds["more"]]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_further_inputs_are_made_from_what_prepare_gave_beside_the_image(model, workers):
+    two, seconds = Two(model.model), {}
+    found = list(
+        run_model(
+            two,
+            named(range(5)),
+            prepare,
+            lambda extra: [np.full(3, int(extra.split()[1]) + 1000, np.float32)],
+            batch_size=2,
+            workers=workers,
+            seconds=seconds,
+        )
+    )
+    assert [(name, extra) for name, extra, _ in found] == [(f"name {n}", f"extra {n}") for n in range(5)]
+    assert [sums.tolist() for _, _, (_, sums) in found] == [[25 * n + 1000] * 3 for n in range(5)]
+    assert two.sizes == [(2, (2, 3)), (2, (2, 3)), (1, (1, 3))]
 
 
 def test_what_a_batch_gave_is_there_before_the_next_sources_are_run(model):

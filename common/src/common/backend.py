@@ -6,7 +6,7 @@ stays outside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from common import onnx_graph
 from common.aipp import Aipp, fold, named_aipp
 from common.errors import GuideError
-from common.model_toml import ModelToml
+from common.model_toml import ModelToml, Tensor
 from common.onnx_graph import Value
 
 Array = NDArray[Any]
@@ -52,13 +52,16 @@ class OnnxRuntime:
             model = fold(model, aipp)
         graph = onnx_graph.describe(model)
         self.inputs, self.outputs = graph.inputs, graph.outputs
+        source = model.SerializeToString() if aipp else str(path)
+        del model  # a large network need not be in memory once more
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; the warnings are about the graph optimiser's own doings
+        options.enable_mem_pattern = False  # it keeps the memory for the maps twice, and gains no time
         if not optimise:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             self._session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                source, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001  onnxruntime's exceptions share no base class of their own
             raise GuideError(f"{path}: ONNX Runtime cannot load this model: {error}") from None
@@ -93,11 +96,17 @@ def open_model(
     return OnnxRuntime(path, aipp, optimise=optimise)
 
 
-def open_deployed(path: Path, backend: str | None, model: ModelToml, folder: Path) -> Backend:
-    """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network."""
+def open_deployed(
+    path: Path, backend: str | None, model: ModelToml, folder: Path, further: Sequence[Tensor] = ()
+) -> Backend:
+    """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network.
+
+    `further` are the inputs that another form of it has after those that model.toml says.
+    """
     aipp = named_aipp(model, folder)
     opened = open_model(path, backend, aipp)
-    expected = [(tensor.name, tensor.image_shape) for tensor in (*model.inputs, *model.outputs)]
+    inputs = (*model.inputs, *further) if len(opened.inputs) > len(model.inputs) else model.inputs
+    expected = [(tensor.name, tensor.image_shape) for tensor in (*inputs, *model.outputs)]
     if aipp:  # the picture comes as it is stored, channels last
         (name, (channels, height, width)), *outputs = expected
         expected = [(name, (height, width, channels)), *outputs]
@@ -121,21 +130,21 @@ def choose_batch_size(model: Backend, asked: int | None) -> int:
     return asked or fixed or 1
 
 
-def run_batch(model: Backend, images: Array) -> list[Array]:
-    """Run a batch, Nx..., through a model with one input; a smaller batch than a fixed one is padded.
+def run_batch(model: Backend, *inputs: Array) -> list[Array]:
+    """Run a batch, Nx... for each of a model's inputs in order; a smaller batch than a fixed one is padded.
 
     The last image is repeated up to the model's own batch size, and those rows of the outputs are cut off.
     Outputs that are not finite are an error.
     """
-    count = len(images)
-    fixed = fixed_batch(model)
-    if fixed and count < fixed:
-        images = np.concatenate((images, np.repeat(images[-1:], fixed - count, axis=0)))
-    outputs = model.run({model.inputs[0].name: images})
+    count = len(inputs[0])
+    size = max(count, fixed_batch(model) or count)
+    if count < size:
+        inputs = tuple(np.concatenate((rows, np.repeat(rows[-1:], size - count, axis=0))) for rows in inputs)
+    outputs = model.run({value.name: rows for value, rows in zip(model.inputs, inputs, strict=True)})
     for value, output in zip(model.outputs, outputs, strict=True):
-        if output.shape[:1] != (len(images),):
+        if output.shape[:1] != (size,):
             raise GuideError(
-                f"output {value.name!r} has the shape {output.shape} for {len(images)} images; the batch must be first."
+                f"output {value.name!r} has the shape {output.shape} for {size} images; the batch must be first."
             )
         if not np.isfinite(output).all():
             raise GuideError(f"output {value.name!r} holds values that are not finite.")

@@ -128,10 +128,10 @@ def seeded(build: Callable[[], Network]) -> Network:
     return network
 
 
-def run_torch(network: nn.Module, images: NDArray[Any]) -> list[NDArray[np.float32]]:
-    """Run a network on a batch, Nx... float32, and return its outputs, one or several, as numpy arrays."""
+def run_torch(network: nn.Module, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+    """Run a network on a batch, Nx... float32 for each input, and return its outputs, one or several."""
     import torch  # noqa: PLC0415
 
     with torch.inference_mode():
-        outputs = network(torch.from_numpy(images))
+        outputs = network(*map(torch.from_numpy, inputs))
     return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]

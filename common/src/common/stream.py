@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ def run_model(
     model: Backend,
     sources: Mapping[str, Source],
     prepare: Callable[[Source], tuple[Array, Extra]],
+    further: Callable[[Extra], Sequence[Array]] = lambda _: (),
     *,
     batch_size: int,
     workers: int,
@@ -31,8 +32,8 @@ def run_model(
     """Yield, for each named source in order, what `prepare` gave beside the input, and the model's outputs.
 
     `prepare` turns a source into one network input, without the batch, and anything the caller needs later; it runs
-    in `workers` threads. Outputs come without the batch. `seconds` counts up "preprocess", summed over the threads,
-    and "infer".
+    in `workers` threads. `further` makes the model's other inputs, where it has more than one, from the latter. Outputs
+    come without the batch. `seconds` counts up "preprocess", summed over the threads, and "infer".
     """
     seconds.update({"preprocess": 0.0, "infer": 0.0})
 
@@ -45,7 +46,8 @@ def run_model(
     for batch in batches(cli.progress(loaded, len(sources), "evaluate"), batch_size):
         start = time.perf_counter()
         with about(cli.shorten(name for name, _, _, _ in batch)):
-            outputs = run_batch(model, np.stack([image for _, image, _, _ in batch]))
+            rows = [(image, *further(extra)) for _, image, extra, _ in batch]
+            outputs = run_batch(model, *map(np.stack, zip(*rows, strict=True)))
         seconds["infer"] += time.perf_counter() - start
         for row, (name, _, extra, spent) in enumerate(batch):
             seconds["preprocess"] += spent
