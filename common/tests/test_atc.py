@@ -312,6 +312,52 @@ def test_the_result_goes_into_a_new_folder_and_another_model_can_be_named(
     assert (tmp_path / "om" / "deep" / "b1.om").read_bytes() == b"OMok"
 
 
+@pytest.fixture
+def for_atc(folder, write_model):
+    """A model directory with a file for ATC beside the other one, with an operator that only ATC knows."""
+    write_model(("name_out_nodes", 'onnx = "tiny_atc.onnx"\nname_out_nodes'))
+    model = onnx.load(folder / "tiny.onnx")
+    model.graph.node[1].op_type = "PSROIPooling"
+    onnx.save(model, folder / "tiny_atc.onnx")
+    return folder
+
+
+@pytest.mark.usefixtures("for_atc", "nothing_on_path")
+def test_the_file_for_atc_is_taken_and_may_have_operators_of_its_own(capsys):
+    assert main(["--batch-size", "16", "--soc-version", "Ascend310P3", "--dry-run"]) == 0
+    expected = GOLDEN.replace("tiny.onnx", "tiny_atc.onnx")
+    assert capsys.readouterr() == (f"{expected}\n", "")
+
+
+def test_the_file_for_atc_is_converted(for_atc, fake_atc):
+    fake_atc()
+    assert main(["--batch-size", "2", "--soc-version", "Ascend310P3"]) == 0
+    assert (for_atc / "tiny_bs2.om").read_bytes() == b"OMok"
+
+
+@pytest.mark.usefixtures("nothing_on_path")
+def test_the_file_for_atc_is_checked_like_any_other(for_atc, capsys):
+    words = ["--soc-version", "Ascend310P3", "--dry-run"]
+    model = onnx.load(for_atc / "tiny_atc.onnx")
+    model.opset_import[0].version = 13
+    onnx.save(model, for_atc / "tiny_atc.onnx")
+    assert main(words) == 1
+    assert "tiny_atc.onnx: ATC would not convert this" in (message := capsys.readouterr().err)
+    assert "opset: expected at most 11, the file has 13" in message
+    (for_atc / "tiny_atc.onnx").write_bytes(b"")
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith("error: tiny_atc.onnx: not an ONNX file")
+    (for_atc / "tiny_atc.onnx").unlink()
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith("error: tiny_atc.onnx: no such ONNX file.")
+
+
+def test_a_file_with_such_operators_is_refused_where_there_is_no_file_for_atc(for_atc, write_model, capsys):
+    write_model()
+    assert main(["--model", "tiny_atc.onnx", "--soc-version", "Ascend310P3", "--dry-run"]) == 1
+    assert "tiny_atc.onnx: not a valid ONNX file" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("folder", "nothing_on_path")
 def test_without_atc_the_message_says_how_to_get_it(capsys):
     assert main(["--soc-version", "Ascend310P3"]) == 1

@@ -17,7 +17,7 @@ from common import cli  # noqa: E402
 from common.backend import open_model  # noqa: E402
 from common.checkpoint import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
-from common.export import add_arguments, export, random_inputs  # noqa: E402
+from common.export import add_arguments, export, random_inputs, write_onnx  # noqa: E402
 from common.model_toml import read_model  # noqa: E402
 from common.onnx_graph import describe  # noqa: E402
 
@@ -108,6 +108,18 @@ def test_an_opset_that_torch_does_not_write_is_not_kept(model, out, monkeypatch)
     )
 
 
+@pytest.mark.parametrize(("opset", "dynamic"), [(11, False), (16, True)])
+def test_a_network_is_written_with_these_names_as_it_runs_on_the_images(tmp_path, opset, dynamic):
+    images = np.zeros((2, 3, 4, 6), np.float32)
+    path = tmp_path / "a.onnx"
+    write_onnx(Tiny().eval(), images, ["x"], ["y", "z"], path, opset=opset, dynamic_batch=dynamic)
+    graph = describe(onnx.load(path))
+    assert graph.opset == opset
+    batch = "-1" if dynamic else 2
+    assert [(v.name, v.shape) for v in graph.inputs] == [("x", (batch, 3, 4, 6))]
+    assert [(v.name, v.shape[0]) for v in graph.outputs] == [("y", batch), ("z", batch)]
+
+
 def test_an_export_that_differs_from_torch_is_not_kept(model, out, capsys):
     assert refusal(Different(), model, out) == (
         "output 'sums' differs from torch by 2.50e-01, more than 1e-03. The export is not kept."
@@ -157,6 +169,25 @@ def parse(model, *words, **aliases):
 
 def test_without_arguments_the_models_own_are_taken(model):
     assert parse(model) == {"checkpoint": None, "out": Path("tiny.onnx"), "batch_size": None, "opset": 11}
+
+
+def test_a_network_of_one_image_has_no_batch_size_and_its_own_opsets(model, capsys):
+    few = {"batch_size": None, "opsets": range(11, 13)}
+    assert parse(model, "--opset", "12", **few) == {
+        "checkpoint": None,
+        "out": Path("tiny.onnx"),
+        "opset": 12,
+    }
+    for words in (["--opset", "13"], ["--batch-size", "1"]):
+        with pytest.raises(SystemExit) as stop:
+            parse(model, *words, **few)
+        assert stop.value.code == 2
+        assert words[0] in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse(model, "--help", **few)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "The ONNX operator set, 11 to 12 (default: 11, which ATC of CANN 5.1 reads)" in printed
+    assert "batch" not in printed
 
 
 @pytest.mark.parametrize("flags", [("--checkpoint", "--out", "--batch-size"), ("--pth", "--onnx", "--bs")])

@@ -26,7 +26,9 @@ def test_a_valid_file_is_taken_as_written(write_model):
 def test_optional_keys_have_defaults_and_options_keep_their_order(write_model):
     options = '[atc.options]\nenable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
     atc = read_model(write_model(("name_out_nodes = true\n", ""), (options, ""))).atc
-    assert (atc.name_out_nodes, atc.options) == (False, {})
+    assert (atc.name_out_nodes, atc.options, atc.onnx) == (False, {}, None)
+    named = read_model(write_model(("name_out_nodes", 'onnx = "tiny_atc.onnx"\nname_out_nodes'))).atc
+    assert named.onnx == "tiny_atc.onnx"
     turned = '[atc.options]\nzeta = 1\nalpha = "x"\n'
     assert list(read_model(write_model((options, turned))).atc.options) == ["zeta", "alpha"]
 
@@ -88,6 +90,7 @@ def test_a_model_cannot_be_changed(write_model):
         ("AP = 0.8", 'AP = "0.8"', "[accuracy.published[...]] expected 'float', got 'str'"),
         ('"NONE"', "7", "[accuracy.dataset] expected 'str', got 'int'"),
         ("= true", "= 1", "[atc.name_out_nodes] expected 'bool', got 'int'"),
+        ("name_out_nodes", "onnx = 1\nname_out_nodes", "[atc.onnx] expected 'str | null', got 'int'"),
         ('["https://example.org/tiny.pth"]', '"x"', "[checkpoint.urls] expected 'array', got 'str'"),
         ('["https://example.org/tiny.pth"]', "[1]", "[checkpoint.urls[0]] expected 'str', got 'int'"),
         ("744", '"fast"', "[throughput[...][...]] expected 'float', got 'str'"),

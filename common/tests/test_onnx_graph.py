@@ -60,14 +60,41 @@ def test_every_strict_prefix_of_a_file_is_refused_by_name(tmp_path, make_onnx):
         assert str(error.value).startswith(f"{path}: not a")
 
 
+def vendor(path):
+    """Make a node of the model one of an operator that ONNX does not have."""
+    model = onnx.load(path)
+    model.graph.node[1].op_type = "PSROIPooling"
+    onnx.save(model, path)
+    return path
+
+
+def test_operators_that_onnx_does_not_have_are_read_where_asked_for(make_onnx):
+    path = vendor(make_onnx())
+    with pytest.raises(GuideError, match=r"tiny\.onnx: not a valid ONNX file: .*PSROIPooling"):
+        load(path)
+    graph = describe(load(path, check=False))
+    assert (graph.opset, graph.producers) == (11, {"scaled": "Add_9:0", "sums": "Sum_7:0"})
+
+
+def test_every_strict_prefix_of_a_file_that_is_not_checked_is_refused_by_name(tmp_path, make_onnx):
+    data = vendor(make_onnx()).read_bytes()
+    for size in range(len(data)):
+        path = tmp_path / f"{size}.onnx"
+        path.write_bytes(data[:size])
+        with pytest.raises(GuideError) as error:
+            load(path, check=False)
+        assert str(error.value).startswith(f"{path}: not an ONNX file")
+
+
+@pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(
     "content", [b"<html>not found</html>", b"\x89PNG\r\n\x1a\n", b"\0" * 99, b"\xff" * 99]
 )
-def test_another_kind_of_file_is_refused_by_name(tmp_path, content):
+def test_another_kind_of_file_is_refused_by_name(tmp_path, content, check):
     path = tmp_path / "a.onnx"
     path.write_bytes(content)
     with pytest.raises(GuideError) as error:
-        load(path)
+        load(path, check=check)
     assert str(error.value).startswith(f"{path}: not a")
 
 

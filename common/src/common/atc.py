@@ -61,7 +61,7 @@ def atc_command(
 
     Output nodes are looked up from the graph, since their names change with the exporter's version.
     """
-    graph = onnx_graph.describe(onnx_graph.load(onnx))
+    graph = onnx_graph.describe(onnx_graph.load(onnx, check=model.atc.onnx is None))
     problems = [
         *_check_inputs(model, graph, batch_size),
         *_check_outputs(model, graph),
@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--dry-run", action="store_true", help="Only check and print the command.")
     options = arguments.parse_args(argv)
     model = read_model(Path())
-    onnx = options.model or Path(model.onnx)
+    onnx = options.model or Path(model.atc.onnx or model.onnx)
     soc_version = options.soc_version or npu_smi.soc_version()
     command = atc_command(model, onnx, options.batch_size, soc_version)
     if options.dry_run:

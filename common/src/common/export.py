@@ -37,34 +37,47 @@ def export(
         batch_size: a fixed batch size, or None for a dynamic one.
         opset: the ONNX operator set; ATC of CANN 5.1 reads 11.
     """
+    inputs, outputs = ([tensor.name for tensor in tensors] for tensors in (model.inputs, model.outputs))
+    images = random_inputs(model, batch_size or 1)
+    with staged(out) as temporary:
+        write_onnx(network, images, inputs, outputs, temporary, opset=opset, dynamic_batch=not batch_size)
+        _write_output_shapes(temporary, model, batch_size)
+        compare(network, model, temporary)
+
+
+def write_onnx(
+    network: nn.Module,
+    images: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    path: Path,
+    *,
+    opset: int,
+    dynamic_batch: bool = False,
+) -> None:
+    """Write a network with one input to `path` as ONNX, as it runs on `images`, with these names and operator set."""
     import torch  # noqa: PLC0415
 
-    names = [tensor.name for tensor in (*model.inputs, *model.outputs)]
-    sample = torch.from_numpy(random_inputs(model, batch_size or 1))
-    with staged(out) as temporary:
-        with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.filterwarnings(
-                "ignore", "Constant folding", UserWarning
-            )  # what it leaves for the simplifier
-            torch.onnx.export(
-                network,
-                (sample,),
-                str(temporary),
-                opset_version=opset,
-                dynamo=False,
-                input_names=names[:1],
-                output_names=names[1:],
-                # The published exports call the batch axis "-1".
-                dynamic_axes=None if batch_size else {name: {0: "-1"} for name in names},
-            )
-        _write_output_shapes(temporary, model, batch_size)
-        found = describe(load(temporary)).opset
-        if found != opset:
-            raise GuideError(
-                f"asked torch for opset {opset}, but it wrote {found}; try another version of torch."
-            )
-        compare(network, model, temporary)
+    with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # What it leaves for the simplifier.
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
+        torch.onnx.export(
+            network,
+            (torch.from_numpy(images),),
+            str(path),
+            opset_version=opset,
+            dynamo=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            # The published exports call the batch axis "-1".
+            dynamic_axes={name: {0: "-1"} for name in (*inputs, *outputs)} if dynamic_batch else None,
+        )
+    found = describe(load(path)).opset
+    if found != opset:
+        raise GuideError(
+            f"asked torch for opset {opset}, but it wrote {found}; try another version of torch."
+        )
 
 
 def _write_output_shapes(path: Path, model: ModelToml, batch_size: int | None) -> None:
@@ -126,9 +139,14 @@ def add_arguments(
     model: ModelToml,
     checkpoint: Sequence[str] = (),
     out: Sequence[str] = (),
-    batch_size: Sequence[str] = (),
+    batch_size: Sequence[str] | None = (),
+    *,
+    opsets: range = range(11, 21),
 ) -> None:
-    """Add `--checkpoint F`, `--out F`, `--batch-size N` and `--opset N`, with the guide's flags as further names."""
+    """Add `--checkpoint F`, `--out F`, `--batch-size N` and `--opset N`, with the guide's flags as further names.
+
+    With None for `batch_size` there is no `--batch-size`: the network takes one image.
+    """
     add = arguments.add_argument
     fetched = ", downloaded if missing" if model.checkpoint.sha256 or model.checkpoint.md5 else ""
     add(
@@ -146,20 +164,21 @@ def add_arguments(
         metavar="F",
         help="The ONNX file to write (default: %(default)s).",
     )
-    add(
-        "--batch-size",
-        *batch_size,
-        type=cli.positive_int,
-        metavar="N",
-        help="Fix the batch size (default: the batch is dynamic, one file serves every size).",
-    )
+    if batch_size is not None:
+        add(
+            "--batch-size",
+            *batch_size,
+            type=cli.positive_int,
+            metavar="N",
+            help="Fix the batch size (default: the batch is dynamic, one file serves every size).",
+        )
     add(
         "--opset",
         type=int,
-        choices=range(11, 21),
+        choices=opsets,
         default=model.opset,
         metavar="N",
-        help="The ONNX operator set, 11 to 20 (default: %(default)s, which ATC of CANN 5.1 reads).",
+        help=f"The ONNX operator set, {opsets[0]} to {opsets[-1]} (default: %(default)s, which ATC of CANN 5.1 reads).",
     )
 
 

@@ -78,12 +78,14 @@ class Accuracy(Section, frozen=True, forbid_unknown_fields=True):
 class Atc(Section, frozen=True, forbid_unknown_fields=True):
     """What the guide's ATC command says beyond the model's shape; `options` keep their order.
 
-    `output` may contain `{batch_size}`; `name_out_nodes` asks for `--out_nodes`.
+    `output` may contain `{batch_size}`; `name_out_nodes` asks for `--out_nodes`; `onnx` is the file for ATC where that
+    is not the one that runs elsewhere.
     """
 
     output: str
     input_format: str
     log: str
+    onnx: str | None = None
     name_out_nodes: bool = False
     options: dict[str, int | str] = {}
 

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from common.errors import GuideError
 
 Shape = tuple[int | str, ...]
+_STANDARD = ("", "ai.onnx")  # what the domain of ONNX's own operators is called
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,22 @@ class Graph:
     producers: dict[str, str]
 
 
-def load(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file; anything else is an error."""
+def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
+    """Read an ONNX file; anything else is an error. Without `check` it may be one for ATC, with operators of its own."""
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model)
+        if check:
+            onnx.checker.check_model(model)
     except FileNotFoundError:
         raise GuideError(f"{path}: no such ONNX file. Make it with pth2onnx.py.") from None
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise GuideError(f"{path}: not a valid ONNX file: {error}") from None
+        reason = str(error).strip().partition("\n")[0]
+        hint = " Is it the one for ATC? Give the file it was made from." if "No Op registered" in reason else ""
+        raise GuideError(f"{path}: not a valid ONNX file: {reason}.{hint}") from None
     except DecodeError:
-        raise GuideError(f"{path}: not an ONNX file, or a truncated one; export it again.") from None
+        model = onnx.ModelProto()
+    if not any(entry.domain in _STANDARD for entry in model.opset_import):  # what is read last
+        raise GuideError(f"{path}: not an ONNX file, or a truncated one; export it again.")
     return model
 
 
@@ -52,7 +58,7 @@ def describe(model: onnx.ModelProto) -> Graph:
     weights = {tensor.name for tensor in graph.initializer}
     nodes = {name: f"{node.name}:{i}" for node in graph.node for i, name in enumerate(node.output)}
     return Graph(
-        opset=next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
+        opset=next(entry.version for entry in model.opset_import if entry.domain in _STANDARD),
         inputs=tuple(_value(value) for value in graph.input if value.name not in weights),
         outputs=tuple(_value(value) for value in graph.output),
         producers={value.name: nodes[value.name] for value in graph.output if value.name in nodes},
