@@ -32,8 +32,12 @@ MADE = (
     "model",
     "data",
     "*_preproc_data_Ascend310",
+    "bin",
+    "out",
+    "*.info",
     "*.onnx",
     "*.pt",
+    "*.pth",
 )
 
 built: list[Path] = []
@@ -170,10 +174,11 @@ def evaluate_all(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
-    """Measure the host side of every model, or of those named, against the original scripts."""
+    """Measure the host side of every model, or of those named, against the original scripts, and R-FCN against torch."""
     for model in session.posargs or MODELS:
         # Compiled, as pip installs it: the figures include a whole command with its imports.
-        session.install("--compile-bytecode", *requirements(model, "requirements"), str(wheel(session)))
+        everything = requirements(model, "requirements", "requirements-export")
+        session.install("--compile-bytecode", *everything, str(wheel(session)))
         session.run("python", str(ROOT / "benchmarks" / f"{model}.py"))
 
 

@@ -60,9 +60,7 @@ class OnnxRuntime:
         if not optimise:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
-            self._session = onnxruntime.InferenceSession(
-                source, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001  onnxruntime's exceptions share no base class of their own
             raise GuideError(f"{path}: ONNX Runtime cannot load this model: {error}") from None
 

@@ -43,7 +43,9 @@ def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
         raise GuideError(f"{path}: no such ONNX file. Make it with pth2onnx.py.") from None
     except (onnx.checker.ValidationError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        hint = " Is it the one for ATC? Give the file it was made from." if "No Op registered" in reason else ""
+        hint = (
+            " Is it the one for ATC? Give the file it was made from." if "No Op registered" in reason else ""
+        )
         raise GuideError(f"{path}: not a valid ONNX file: {reason}.{hint}") from None
     except DecodeError:
         model = onnx.ModelProto()
