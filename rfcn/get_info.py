@@ -1,0 +1,11 @@
+"""List the inputs of the NPU's benchmark tool.
+
+python get_info.py bin ./bin ./demo.info 1344 1344
+"""
+
+from __future__ import annotations
+
+from common.info import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,91 @@
+"""Finding a known piece in a graph, node by node, from its outputs backwards; the first difference is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+from common.errors import GuideError
+
+EXPORT = "Expected a file that pth2onnx.py wrote in the guide's form, unchanged."
+
+
+@dataclass(frozen=True)
+class Match:
+    """A piece found in a graph: what its values are called there, and its nodes by the piece's first output."""
+
+    names: dict[str, str]
+    nodes: dict[str, NodeProto]
+
+
+def find(graph: GraphProto, piece: GraphProto, outputs: Mapping[str, str]) -> Match:
+    """Return where a piece is in a graph, given what its outputs are called there.
+
+    Operators, attributes, wiring and constants have to be those of the piece.
+    """
+    producers = {name: node for node in graph.node for name in node.output}
+    known, wanted = constants(graph), constants(piece)
+    names, nodes = dict(outputs), {}
+    for node in reversed(piece.node):
+        value = next(name for name in node.output if name in names)
+        found = producers.get(names[value])
+        if found is None:
+            raise GuideError(
+                f"{names[value]!r}: expected to come from {node.op_type}, is no node's. {EXPORT}"
+            )
+        _compare(found, node)
+        nodes[node.output[0]] = found
+        for name, there in zip([*node.output, *node.input], [*found.output, *found.input], strict=True):
+            if name in wanted:
+                _compare_constant(found, there, known.get(there), wanted[name])
+            elif names.setdefault(name, there) != there:
+                raise GuideError(f"node {found.name!r}: expected {names[name]!r}, found {there!r}. {EXPORT}")
+    return Match(names, nodes)
+
+
+def constants(graph: GraphProto) -> dict[str, NDArray[Any]]:
+    """Return the values that are known before the graph runs, but for the network's weights."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].type == node.attribute[0].TENSOR:
+            tensors[node.output[0]] = node.attribute[0].t
+    return {name: numpy_helper.to_array(t) for name, t in tensors.items() if _is_small(t)}
+
+
+def _is_small(tensor: TensorProto) -> bool:
+    return int(np.prod(tensor.dims)) <= 1200
+
+
+def _compare(found: NodeProto, wanted: NodeProto) -> None:
+    """Compare two nodes but for the names of their values."""
+    if (found.op_type, found.domain) != (wanted.op_type, wanted.domain):
+        raise GuideError(
+            f"node {found.name!r}: expected {wanted.op_type} there, found {found.op_type}. {EXPORT}"
+        )
+    there, here = (
+        {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        for node in (found, wanted)
+    )
+    if there != here:
+        raise GuideError(
+            f"node {found.name!r}: expected {wanted.op_type} with {here}, found {there}. {EXPORT}"
+        )
+    counts = [(len(node.input), len(node.output)) for node in (found, wanted)]
+    if counts[0] != counts[1]:
+        raise GuideError(
+            f"node {found.name!r}: expected {counts[1][0]} inputs and {counts[1][1]} outputs, found {counts[0][0]} and "
+            f"{counts[0][1]}. {EXPORT}"
+        )
+
+
+def _compare_constant(node: NodeProto, name: str, found: NDArray[Any] | None, wanted: NDArray[Any]) -> None:
+    if found is None or found.dtype != wanted.dtype or not np.array_equal(found, wanted):
+        what = "a value computed" if found is None else f"{found.dtype} {found.tolist()}"
+        raise GuideError(
+            f"node {node.name!r}: expected {name!r} to be {wanted.dtype} {wanted.tolist()}, found {what}. {EXPORT}"
+        )

@@ -1,0 +1,76 @@
+"""Turn VOC's pictures into the network's inputs, one .bin file each.
+
+python preprocess.py --file_path ./data/VOCdevkit2007/VOC2007/JPEGImages/ --bin_path ./bin --info_name demo.info
+
+A .bin file is 3x1344x1344 float32, BGR minus 50.674869, 21676032 bytes, and is named after its picture; all of the test
+set take 107 GB, a part of it, --shard K/N, as much less. Run again after an interruption, it goes on with what is
+missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from common import cli
+from common.bins import note_others, write_missing
+from common.files import write_array
+from common.info import write_info
+from common.shard import add_shard
+from rfcn_voc import voc
+from rfcn_voc.pipeline import placements, prepare
+from rfcn_voc.preprocessing import SIZE, note_cropped
+from rfcn_voc.voc import Picture
+
+BYTES = 3 * SIZE * SIZE * 4
+
+
+def preprocess(pictures: Mapping[str, Picture], out: Path, workers: int) -> None:
+    """Write `out/<stem>.bin` for each picture; what is done is left alone."""
+
+    def process(stem: str) -> None:
+        image, _ = prepare(pictures[stem].path)
+        write_array(out / f"{stem}.bin", image)
+
+    sources = {stem: picture.path for stem, picture in pictures.items()}
+    write_missing(out, sources, lambda stem: [out / f"{stem}.bin"], process, size=BYTES, workers=workers)
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser(__doc__)
+    add = arguments.add_argument
+    add("--data", "--file_path", type=Path, default=voc.DATA, metavar="DIR", help=voc.DATA_ARGUMENT)
+    add(
+        "--out",
+        "--bin_path",
+        type=Path,
+        default=Path("bin"),
+        metavar="DIR",
+        help="The directory the .bin files are written to (default: %(default)s).",
+    )
+    add(
+        "--info",
+        "--info_name",
+        type=Path,
+        metavar="F",
+        help="Also list them for the NPU's benchmark tool, as get_info.py does, in the order of test.txt.",
+    )
+    add_shard(arguments)
+    cli.add_workers(arguments)
+    options = arguments.parse_args(argv)
+    data = voc.read_voc(options.data)
+    pictures = data.shard(options.shard).pictures
+    note_cropped(placements(pictures))
+    preprocess(pictures, options.out, options.workers)
+    part = f", shard {options.shard} of {len(data.pictures)}" if options.shard else ""
+    print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes{part}")
+    note_others(options.out, data.pictures)
+    if options.info:
+        write_info(options.info, [(f"{options.out}/{stem}.bin", SIZE, SIZE) for stem in pictures])
+        print(f"{options.info}: {len(pictures)} inputs")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""Export an R-FCN checkpoint to ONNX, in standard operators, and compare it with torch before it is believed.
+
+python pth2onnx.py --input ./faster_rcnn_2_12_5010.pth --output rfcn_1.onnx
+
+There are two forms. The guide's takes the picture alone: regions are not clipped to it and overlaps are plain; that is
+what rfcn_adapt.py makes ready for the NPU. The original form takes im_info as well, the picture's size, and computes
+what the published figure was measured with. Without --checkpoint the one in weights/ is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from common import cli
+from common.checkpoint import published
+from common.export import add_arguments, write_onnx
+from common.files import staged
+from common.model_toml import ModelToml, read_model
+from rfcn_voc.agreement import compare
+from rfcn_voc.standard_head import BODY, attach_head
+
+if TYPE_CHECKING:
+    from rfcn_voc.network import Rfcn
+
+HERE = Path(__file__).resolve().parent
+FORMS = ("guide", "original")
+TRACED = 96  # pixels; the tracer keeps all maps, gigabytes at full size, and the body takes any size
+OPSETS = range(11, 17)  # ATC has its operators for regions up to 16
+
+
+def export_form(network: Rfcn, model: ModelToml, out: Path, form: str = "guide", opset: int = 11) -> None:
+    """Write the network to `out` as ONNX in one of the forms; nothing is left there unless it agrees with torch."""
+    from rfcn_voc.network import Body
+
+    image = np.zeros((1, 3, TRACED, TRACED), np.float32)
+    with staged(out) as temporary:
+        write_onnx(Body(network).eval(), image, [model.inputs[0].name], list(BODY), temporary, opset=opset)
+        graph = onnx.load(temporary)
+        attach_head(graph, published=form == "original")
+        onnx.checker.check_model(graph, full_check=True)
+        onnx.save(graph, temporary)
+        del graph
+        compare(network, model, temporary)
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model = read_model(HERE)
+    arguments = cli.parser(__doc__)
+    add_arguments(arguments, model, ["--input"], ["--output"], batch_size=None, opsets=OPSETS)
+    arguments.add_argument(
+        "--form",
+        choices=FORMS,
+        default=FORMS[0],
+        help="guide: the picture alone, for the NPU (default). original: with im_info, as published.",
+    )
+    options = arguments.parse_args(argv)
+    from rfcn_voc.network import load_checkpoint
+
+    checkpoint = options.checkpoint or published(model, HERE)
+    export_form(load_checkpoint(checkpoint), model, options.out, options.form, options.opset)
+    print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, the {options.form} form")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,40 @@
+"""Four library pictures as a data set in VOC's form; the boxes around persons and cat were drawn by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from common.files import write_text
+from common.images import write_image
+from common.library_pictures import library_picture
+from rfcn_voc.voc import LIST
+
+WHAT = "four library pictures"
+# Picture, VOC class, box as xmin, ymin, xmax, ymax in pixels from 1; the cup on the last one is of no VOC class.
+OBJECTS = {
+    "astronaut": ("person", (3, 3, 462, 510)),
+    "hopper": ("person", (3, 31, 510, 598)),
+    "chelsea": ("cat", (21, 11, 440, 298)),
+    "coffee": None,
+}
+
+
+def write_sample(folder: Path) -> Path:
+    """Write pictures, list and annotations as a data set and return its directory."""
+    for name, found in OBJECTS.items():
+        write_image(folder / "JPEGImages" / f"{name}.jpg", library_picture(name))
+        write_text(
+            folder / "Annotations" / f"{name}.xml", _annotation(*found) if found else "<annotation/>\n"
+        )
+    write_text(folder / LIST, "".join(f"{name}\n" for name in OBJECTS))
+    return folder
+
+
+def _annotation(category: str, box: tuple[int, int, int, int]) -> str:
+    sides = "".join(
+        f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+    )
+    return (
+        f"<annotation>\n  <object>\n    <name>{category}</name>\n    <difficult>0</difficult>\n"
+        f"    <bndbox>{sides}</bndbox>\n  </object>\n</annotation>\n"
+    )
