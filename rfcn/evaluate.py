@@ -78,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = voc.read_voc(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:
         data = data.first(options.limit)
+    truth = voc.read_objects(data)
     note_cropped(placements(data.pictures))
     pictures = {stem: picture.path for stem, picture in data.pictures.items()}
 
@@ -107,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.out,
         options.out,
         model,
+        truth=truth,
         dataset=None if options.data else sample.WHAT,
         why_not_comparable=subject.why_not_comparable,
         more=more,

@@ -90,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if missing:
                 print(f"run the other shards with the same --out: {cli.shorten(map(str, missing))} missing")
                 return 0
-            shards.join(detections, options.shard.count, data)
+            oldest = shards.join(detections, options.shard.count, data)
+            print(f"joined {options.shard.count} shards, the oldest stored {oldest:%Y-%m-%d %H:%M}")
         else:
             write_detections(detections, data, objects)
         print(f"{detections}: the objects in {len(data.pictures)} pictures")

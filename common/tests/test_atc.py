@@ -371,7 +371,10 @@ def test_without_atc_the_message_says_how_to_get_it(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model", "lost.onnx"], "error: lost.onnx: no such ONNX file. Make it with pth2onnx.py."),
+        (
+            ["--model", "lost.onnx"],
+            "error: lost.onnx: no such ONNX file. Make it as the README's section 3 says.",
+        ),
         (
             ["--model", "aipp.config"],
             "error: aipp.config: not an ONNX file, or a truncated one; export it again.",

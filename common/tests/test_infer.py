@@ -347,7 +347,10 @@ def test_inputs_of_the_older_scripts_are_told_from_bytes(arguments, make_inputs,
     [
         (["--input", "lost.info"], "error: lost.info: No such file or directory"),
         (["--input", "empty"], "error: empty: holds no .bin file."),
-        (["--model", "lost.onnx"], "error: lost.onnx: no such ONNX file. Make it with pth2onnx.py."),
+        (
+            ["--model", "lost.onnx"],
+            "error: lost.onnx: no such ONNX file. Make it as the README's section 3 says.",
+        ),
         (["--model", "tiny.om"], "error: tiny.om: expected an .onnx file."),
         (["--aipp", "lost.config"], "error: lost.config: no such AIPP file."),
         (["--out", "tiny.onnx"], "error: tiny.onnx"),

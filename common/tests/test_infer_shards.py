@@ -88,6 +88,17 @@ def test_an_empty_part_says_so_and_is_no_error(tmp_path, words, capsys):
     assert not (tmp_path / "result").exists()
 
 
+@pytest.mark.parametrize("source", ["list.info", "prep"])
+def test_what_preprocessing_an_empty_part_left_is_no_error(tmp_path, words, source, capsys):
+    for path in (tmp_path / "prep").iterdir():
+        path.unlink()
+    (tmp_path / "list.info").write_text("")
+    arguments = [words[0], words[1], "--input", source, "--out", "result"]
+    assert main([*arguments, "--shard", "1/2"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main(arguments) == 1
+
+
 def test_what_is_no_part_is_wrong_usage(words, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*words, "--out", "result", "--shard", "3/2"])

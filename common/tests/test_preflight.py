@@ -193,7 +193,7 @@ def test_nodes_that_cannot_be_measured_and_types_without_a_name_are_told(tmp_pat
     [
         (["--input", "lost.info"], "lost.info: No such file or directory"),
         (["--input", "empty"], "empty: holds no .bin file."),
-        (["--model", "lost.onnx"], "lost.onnx: no such ONNX file. Make it with pth2onnx.py."),
+        (["--model", "lost.onnx"], "lost.onnx: no such ONNX file. Make it as the README's section 3 says."),
         (["--aipp", "lost.config"], "lost.config: no such AIPP file."),
         (["--model", "wide.onnx"], "3 of 3 inputs have another size than the model's input, 384 bytes"),
         (["--model", "two.onnx"], "two.onnx: expected a model with one input, found 2."),

@@ -12,7 +12,7 @@ from common.report import why_not_whole, write_metrics
 from rfcn_voc import metric
 from rfcn_voc.detections import read_detections
 from rfcn_voc.metric import ClassScore
-from rfcn_voc.voc import Voc, read_objects
+from rfcn_voc.voc import Objects, Voc, read_objects
 
 
 def score(
@@ -21,6 +21,7 @@ def score(
     out: Path,
     model: ModelToml,
     *,
+    truth: Objects | None = None,
     dataset: str | None = None,
     why_not_comparable: str | None = None,
     more: Mapping[str, float] | None = None,
@@ -30,11 +31,11 @@ def score(
 ) -> str:
     """Score a directory of result files, print AP per class and their means, write metrics.json.
 
-    Returns the verdict. `why_not_comparable` says what makes the figure another one than the published; another number
+    Returns the verdict. `truth` are the annotated objects, if they have been read already. `why_not_comparable` says what makes the figure another one than the published; another number
     of pictures than VOC2007's test set has is such a reason by itself. `more` joins the figures in metrics.json.
     """
     start = time.perf_counter()
-    scores = metric.evaluate(read_objects(data), read_detections(detections, data))
+    scores = metric.evaluate(truth or read_objects(data), read_detections(detections, data))
     spent = time.perf_counter() - start
     images = len(data.pictures)
     why_not_comparable = why_not_comparable or why_not_whole(model.accuracy, images)

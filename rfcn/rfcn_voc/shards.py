@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,12 @@ def add(out: Path, shard: Shard, part: Voc, objects: Mapping[str, NDArray[Any]])
     return [other for other in _all(shard.count) if not (_folder(out, other) / _WHOLE).is_file()]
 
 
-def join(out: Path, count: int, data: Voc) -> None:
-    """Write the result files of all pictures from those of all shards, in the order of test.txt, and remove those."""
+def join(out: Path, count: int, data: Voc) -> datetime:
+    """Write the result files of all pictures from those of all shards, in the order of test.txt, and remove those.
+
+    Returns when the oldest was stored: one of an earlier run should not join unnoticed.
+    """
+    oldest = min((_folder(out, shard) / _WHOLE).stat().st_mtime for shard in _all(count))
     order = {picture.name: i for i, picture in enumerate(data.pictures.values())}
     for name in CLASSES:
         files = [result_file(_folder(out, shard), name) for shard in _all(count)]
@@ -38,6 +43,7 @@ def join(out: Path, count: int, data: Voc) -> None:
         write_text(result_file(out, name), "".join(lines))
     for shard in _all(count):
         shutil.rmtree(_folder(out, shard))
+    return datetime.fromtimestamp(oldest).astimezone()
 
 
 def _all(count: int) -> list[Shard]:

@@ -208,7 +208,9 @@ def attach_head(body: ModelProto, *, published: bool) -> None:
     The body may have been exported for pictures of another size; it gets the network's. The published form gets `im_info` as second input; the guide's knows nothing of the picture's size.
     """
     graph = body.graph
-    for size, dimension in zip((1, 3, *2 * [CELLS * STRIDE]), graph.input[0].type.tensor_type.shape.dim, strict=True):
+    for size, dimension in zip(
+        (1, 3, *2 * [CELLS * STRIDE]), graph.input[0].type.tensor_type.shape.dim, strict=True
+    ):
         dimension.dim_value = size
     del graph.value_info[:]
     boxes = measured = "proposals/boxes"

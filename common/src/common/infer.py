@@ -36,8 +36,10 @@ FORMATS = ("bin", "txt")
 def inputs_of(source: Path, shard: Shard | None = None) -> list[Path]:
     """Return the .bin files that an .info file lists, or that a directory holds, sorted; stems are unique.
 
-    Those of other shards need not be there.
+    Those of other shards need not be there; a shard may have none.
     """
+    if shard and _is_empty(source):
+        return []
     paths = list_files(source, (".bin",)) if source.is_dir() else read_info(source)
     paths = [path for path in paths if shard is None or path.stem in shard]
     missing = [str(path) for path in paths if not path.is_file()]
@@ -52,6 +54,13 @@ def inputs_of(source: Path, shard: Shard | None = None) -> list[Path]:
             f"{source}: results are named after the inputs, but these names occur twice: {twice}."
         )
     return paths
+
+
+def _is_empty(source: Path) -> bool:
+    """Tell whether preprocessing an empty shard left this: a directory without .bin files, a list without a line."""
+    if source.is_dir():
+        return not any(source.glob("[!.]*.bin"))
+    return source.is_file() and not source.stat().st_size
 
 
 def check_sizes(paths: Sequence[Path], shape: Sequence[int | str], dtype: str) -> None:

@@ -40,7 +40,7 @@ def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
         if check:
             onnx.checker.check_model(model)
     except FileNotFoundError:
-        raise GuideError(f"{path}: no such ONNX file. Make it with pth2onnx.py.") from None
+        raise GuideError(f"{path}: no such ONNX file. Make it as the README's section 3 says.") from None
     except (onnx.checker.ValidationError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         hint = (
