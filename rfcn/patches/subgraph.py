@@ -31,6 +31,7 @@ def find(graph: GraphProto, piece: GraphProto, outputs: Mapping[str, str]) -> Ma
     producers = {name: node for node in graph.node for name in node.output}
     known, wanted = constants(graph), constants(piece)
     names, nodes = dict(outputs), {}
+    readers: dict[str, str] = {}
     for node in reversed(piece.node):
         value = next(name for name in node.output if name in names)
         found = producers.get(names[value])
@@ -38,13 +39,15 @@ def find(graph: GraphProto, piece: GraphProto, outputs: Mapping[str, str]) -> Ma
             raise GuideError(
                 f"{names[value]!r}: expected to come from {node.op_type}, is no node's. {EXPORT}"
             )
-        _compare(found, node)
+        _compare(found, node, readers.get(value, "the output"))
         nodes[node.output[0]] = found
         for name, there in zip([*node.output, *node.input], [*found.output, *found.input], strict=True):
             if name in wanted:
                 _compare_constant(found, there, known.get(there), wanted[name])
             elif names.setdefault(name, there) != there:
                 raise GuideError(f"node {found.name!r}: expected {names[name]!r}, found {there!r}. {EXPORT}")
+            if name in node.input:
+                readers.setdefault(name, f"node {found.name!r}")
     return Match(names, nodes)
 
 
@@ -61,11 +64,11 @@ def _is_small(tensor: TensorProto) -> bool:
     return int(np.prod(tensor.dims)) <= 1200
 
 
-def _compare(found: NodeProto, wanted: NodeProto) -> None:
-    """Compare two nodes but for the names of their values."""
+def _compare(found: NodeProto, wanted: NodeProto, reader: str) -> None:
+    """Compare two nodes but for the names of their values; `reader` says what uses them."""
     if (found.op_type, found.domain) != (wanted.op_type, wanted.domain):
         raise GuideError(
-            f"node {found.name!r}: expected {wanted.op_type} there, found {found.op_type}. {EXPORT}"
+            f"node {found.name!r}: expected {wanted.op_type} there, for {reader}, found {found.op_type}. {EXPORT}"
         )
     there, here = (
         {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

@@ -1,0 +1,137 @@
+"""Run the guide's steps in this copy of the model directory, without torch, and compare both routes' detections.
+
+python tests/deploy.py --model rfcn_1.onnx [--data data]
+
+The file route (preprocess, get_info, infer, postprocess), whole and in two parts, must find the same objects as the
+streamed one (evaluate). Without --data drawn pictures serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
+
+from rfcn_voc import detections, voc  # noqa: E402
+
+# Rounding included, to one decimal of a pixel and three of a score.
+SAME = np.array([0.001, 0.1, 0.1, 0.1, 0.1]) + 1e-6
+ANNOTATION = """\
+<annotation><object><name>tvmonitor</name><difficult>0</difficult>
+<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object></annotation>
+"""
+
+
+def run(*words: str | Path) -> None:
+    """Run one command of the guide in the model directory; a failure ends the script."""
+    command = [str(word) for word in words]
+    print(f"$ python {shlex.join(command)}", flush=True)
+    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+
+
+def draw_data(folder: Path) -> Path:
+    """Write two drawn pictures, a screen each, in VOC's tree; each belongs to another one of two parts."""
+    names = ("000001", "000004")
+    for number, name in enumerate(names, 1):
+        width, height = 360 + 60 * number, 300
+        box = (90, 60, 90 + 100 * number, 200)
+        picture = np.full((height, width, 3), 200 - 40 * number, np.uint8)
+        cv2.rectangle(picture, box[:2], box[2:], (90, 60, 20), cv2.FILLED)
+        cv2.rectangle(picture, box[:2], box[2:], (10, 10, 10), 9)
+        for path in (folder / "JPEGImages" / f"{name}.jpg", folder / "Annotations" / f"{name}.xml"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / "JPEGImages" / f"{name}.jpg"), picture)
+        (folder / "Annotations" / f"{name}.xml").write_text(ANNOTATION.format(*box))
+    path = folder / voc.LIST
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{name}\n" for name in names))
+    return folder
+
+
+def by_place(folder: Path, data: voc.Voc) -> dict[tuple[int, int], np.ndarray]:
+    """Return stored detections by picture and class: score and box, Nx5."""
+    found = detections.read_detections(folder, data)
+    rows = defaultdict(list)
+    for picture, category, score, box in zip(
+        found.picture, found.category, found.score, found.boxes, strict=True
+    ):
+        rows[int(picture), int(category)].append([score, *box])
+    return {place: np.array(table) for place, table in rows.items()}
+
+
+def lacking(folder: Path, other: Path, data: voc.Voc) -> int:
+    """Count the detections in one directory that the other lacks.
+
+    Those whose scores are as low as a picture's last one are not counted: any of them may be among the 100 kept.
+    """
+    mine, others = by_place(folder, data), by_place(other, data)
+    last: dict[int, float] = {}
+    for (picture, _), rows in mine.items():
+        last[picture] = min(last.get(picture, 1), rows[:, 0].min())
+    count = 0
+    for (picture, category), rows in mine.items():
+        clear = rows[rows[:, 0] > last[picture] + 0.001]
+        there = others.get((picture, category), np.empty((0, 5)))
+        same = (np.abs(clear[:, None] - there[None]) <= SAME).all(axis=2)
+        count += int((~same.any(axis=1)).sum())
+    return count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="The VOC2007 data set (default: drawn pictures)."
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model = options.model.resolve()
+        path = options.data.resolve() if options.data else draw_data(work / "data")
+        data = voc.read_voc(path)
+        prep, info, result = work / "bin", work / "demo.info", work / "result"
+        infer = ("-m", "common.infer", "--model", model, "--out", result, "--input")
+        for part in ("1/2", "2/2"):  # only one part's .bin files are on the disk at a time
+            shard = ("--shard", part)
+            run("preprocess.py", "--data", path, "--out", prep, *shard)
+            if any(prep.glob("*.bin")):
+                run("get_info.py", "bin", prep, info, "1344", "1344")
+                run(*infer, info, *shard)
+                shutil.rmtree(prep)
+            run("postprocess.py", "--results", result, "--data", path, "--out", work / "parts", *shard)
+        run("postprocess.py", "--results", result, "--data", path, "--out", work / "files")
+        run("evaluate.py", "--model", model, "--data", path, "--out", work / "streamed")
+        picture = next(iter(data.pictures.values())).path
+        run("predict.py", picture, "--model", model, "--out", work / "predicted")
+
+        for name in voc.CLASSES:
+            part, whole = (detections.result_file(work / route, name) for route in ("parts", "files"))
+            if part.read_bytes() != whole.read_bytes():
+                sys.exit(f"error: {part.name} of the parts is not that of the whole")
+        different = sum(
+            lacking(work / one, work / other, data)
+            for one, other in (("files", "streamed"), ("streamed", "files"))
+        )
+        if different:
+            sys.exit(f"error: the file route and the streamed route find different objects ({different})")
+        print(f"both routes find the same {sum(map(len, by_place(work / 'files', data).values()))} objects")
+        if not json.loads((work / "predicted" / f"{picture.stem}_objects.json").read_text())["image"]:
+            sys.exit("error: predict.py wrote no picture's name")
+
+
+if __name__ == "__main__":
+    main()

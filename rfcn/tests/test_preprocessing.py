@@ -1,0 +1,282 @@
+"""From pictures to the network's input: resizing, what does not fit, the values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from common.errors import GuideError
+from rfcn_voc.preprocessing import SIZE, network_input, note_cropped, placement, read_rgb
+
+OPENCV = int(cv2.__version__.split(".")[0])
+MEAN = 50.674869
+
+
+def sha256(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def drawn(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def plainly(pixels):
+    """The input as the facts describe it, of the whole picture in every step."""
+    values = pixels[:, :, ::-1].astype(np.float32)
+    values -= np.full((1, 1, 3), MEAN)
+    scale = 512 / min(pixels.shape[:2])
+    resized = cv2.resize(values, None, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    canvas = np.zeros((SIZE, SIZE, 3), np.float32)
+    fits = resized[:SIZE, :SIZE]
+    canvas[: fits.shape[0], : fits.shape[1]] = fits
+    return np.ascontiguousarray(canvas.transpose(2, 0, 1)), resized.shape
+
+
+def check_placed(placed, case):
+    assert [placed.resized_height, placed.resized_width] == case["resized_hw"]
+    assert placed.scale == case["scale_float64"]
+    assert placed.im_info.dtype == np.float32
+    assert placed.im_info.tolist() == case["im_info"]
+
+
+def check_samples(found, case):
+    for place, value in case["samples"].items():
+        assert found[tuple(map(int, place.split(",")))] == pytest.approx(value, abs=1e-5)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_random_pictures_become_the_reference_inputs(number, cases):
+    case = json.loads((cases / "preprocess.json").read_text())[number]
+    assert f"RandomState({3000 + number})" in case["image"]
+    shape = [(375, 500, 3), (500, 333, 3), (333, 500, 3), (500, 190, 3), (400, 300), (512, 700, 3)][number]
+    pixels = np.random.RandomState(3000 + number).randint(0, 256, shape).astype(np.uint8)
+    assert sha256(pixels) == case["image_sha256"]
+    found = network_input(Image.fromarray(pixels).convert("RGB"))
+    check_placed(placement(shape[1], shape[0]), case)
+    check_samples(found, case)
+    if f"sha256_opencv{OPENCV}" not in case:
+        pytest.skip(f"no reference input of OpenCV {OPENCV}")
+    assert sha256(found) == case[f"sha256_opencv{OPENCV}"]
+
+
+@pytest.mark.parametrize("name", ["astronaut", "china"])
+def test_library_pictures_become_the_reference_inputs(name, cases):
+    from sklearn.datasets import load_sample_image
+
+    from common.library_pictures import library_picture
+
+    pixels = load_sample_image("china.jpg") if name == "china" else library_picture(name)[..., ::-1]
+    facts = json.loads((cases / f"image_{name}.json").read_text())
+    if sha256(pixels) != facts["image"]["sha256"]:
+        pytest.skip("this machine's decoder gives other pixels of the JPEG file")
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    case = facts["preprocess"]
+    found = network_input(image)
+    check_placed(placement(image.width, image.height), case)
+    check_samples(found, case)
+    if OPENCV == 4 or (OPENCV == 5 and case["same_with_opencv5"]):
+        assert sha256(found) == case["input_float32_1x3x1344x1344_sha256_opencv4"]
+
+
+def check_plainly(height, width, seed):
+    pixels = drawn(height, width, seed)
+    expected, resized = plainly(pixels)
+    found = network_input(Image.fromarray(pixels))
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, expected)
+    placed = placement(width, height)
+    assert (placed.width, placed.height) == (width, height)
+    assert (placed.resized_height, placed.resized_width) == resized[:2]
+    assert placed.cropped == (max(resized) > SIZE)
+
+
+@settings(max_examples=40)
+@given(shorter=st.integers(1, 700), ratio=st.floats(1, 2.7), upright=st.booleans(), seed=st.integers(0, 9))
+def test_the_canvas_is_the_resized_picture_on_zeros(shorter, ratio, upright, seed):
+    longer = int(shorter * ratio)
+    check_plainly(*((longer, shorter) if upright else (shorter, longer)), seed)
+
+
+@settings(max_examples=60)
+@given(
+    shorter=st.one_of(st.integers(1, 20), st.integers(20, 600)),
+    ratio=st.floats(2.5, 8),
+    step=st.sampled_from([1, 8, "shorter"]),
+    upright=st.booleans(),
+    seed=st.integers(0, 9),
+)
+def test_what_is_left_out_before_resizing_changes_no_bit(shorter, ratio, step, upright, seed):
+    """Sides whose resized length is whole, too: OpenCV resizes those in another way."""
+    step = shorter if step == "shorter" else step
+    longer = -int(-shorter * ratio // step) * step
+    check_plainly(*((longer, shorter) if upright else (shorter, longer)), seed)
+
+
+# Height and width.
+BORDERS = """1x1 1x2 1x8 8x1 3x700 60x180 180x60 700x40 448x1456 384x1473 1092x384 1024x2800 1024x1027 1025x1024
+512x1344 512x1345 2000x512 511x1347 1536x4500"""
+
+
+@pytest.mark.parametrize("size", BORDERS.split())
+def test_sizes_at_the_borders_become_the_plain_input(size):
+    check_plainly(*map(int, size.split("x")), seed=1)
+
+
+@pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (60_000, 3), (3, 60_000), (60_000, 512), (7, 30_000)])
+def test_no_more_is_resized_than_the_canvas_can_show(size, monkeypatch):
+    """A line of 5000 pixels, resized as a whole, would be 16 gigabytes."""
+    lengths = []
+
+    def resize(*arguments, **options):
+        resized = cv2_resize(*arguments, **options)
+        lengths.append(max(resized.shape))
+        return resized
+
+    cv2_resize = cv2.resize
+    monkeypatch.setattr(cv2, "resize", resize)
+    pixels = drawn(size[1], size[0])
+    found = network_input(Image.fromarray(pixels))
+    assert max(lengths) <= SIZE + 64 + 4 * 512
+    placed = placement(*size)
+    assert placed.cropped
+    assert max(placed.resized_width, placed.resized_height) == round(max(size) * 512 / min(size))
+    # The first pixel is repeated up to its centre.
+    assert found[:, 0, 0].tolist() == (pixels[0, 0, ::-1] - MEAN).astype(np.float32).tolist()
+    strip = found[:, :512] if size[0] > size[1] else found[:, :, :512]
+    assert (strip[..., -1] != 0).any()
+    assert not (found[:, 512:] if size[0] > size[1] else found[:, :, 512:]).any()
+
+
+def test_values_are_subtracted_in_float64_and_kept_in_float32():
+    ramp = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(512, axis=0).repeat(2, axis=1)
+    pixels = np.concatenate((ramp, 255 - ramp, ramp // 2), axis=2)  # 512x512, nothing is resized
+    expected = (pixels[:, :, ::-1].astype(np.float64) - MEAN).astype(np.float32)
+    found = network_input(Image.fromarray(pixels))
+    np.testing.assert_array_equal(found[:, :512, :512], expected.transpose(2, 0, 1))
+    assert not found[:, 512:].any()
+    assert not found[:, :, 512:].any()
+
+
+@pytest.mark.parametrize(
+    ("size", "resized"),
+    [
+        ((640, 427), (767, 512)),
+        ((333, 500), (512, 769)),
+        ((1024, 1025), (512, 512)),  # halves become even
+        ((1024, 1027), (512, 514)),
+        ((190, 500), (512, 1347)),
+        ((1, 5000), (512, 2_560_000)),
+    ],
+)
+def test_resized_sides_are_rounded(size, resized):
+    placed = placement(*size)
+    assert (placed.resized_width, placed.resized_height) == resized
+    assert placed.scale == 512 / min(size)
+    assert placed.im_info.tolist() == [*resized[::-1], np.float32(512 / min(size))]
+
+
+@pytest.mark.parametrize("size", [(512, 1344), (1344, 512), (200, 525), (1000, 1000)])
+def test_what_fits_is_not_cropped(size):
+    assert not placement(*size).cropped
+
+
+@pytest.mark.parametrize("size", [(512, 1345), (1345, 512), (200, 526), (1, 3)])
+def test_what_is_longer_is_cropped(size):
+    assert placement(*size).cropped
+
+
+def test_cropped_pictures_are_told_in_one_note(capsys):
+    sizes = {"000001": (500, 375), "000002": (500, 190), "000003": (190, 500), "000004": (525, 200)}
+    note_cropped({name: placement(*size) for name, size in sizes.items()})
+    assert capsys.readouterr().out == (
+        "note: 2 of 4 pictures are cut on the right or at the bottom, beyond 1344 resized pixels, because one side is "
+        "over 2.625 times the other: 000002, 000003. The original cuts them, too, without a word.\n"
+    )
+    note_cropped({f"{number:06}": placement(100, 300) for number in range(5)})
+    assert "5 of 5 pictures" in (out := capsys.readouterr().out)
+    assert ": 000000, 000001, 000002 and 2 more. " in out
+
+
+def test_without_cropped_pictures_there_is_no_note(capsys):
+    note_cropped({"000001": placement(500, 375)})
+    note_cropped({})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16", "CMYK"])
+def test_every_kind_of_picture_is_read_as_rgb(mode, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
+    image = (
+        Image.fromarray(pixels.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else Image.fromarray(pixels).convert(mode)
+    )
+    path = tmp_path / "picture"
+    image.save(path, format="TIFF" if mode == "CMYK" else "PNG")
+    found = read_rgb(path)
+    assert (found.mode, found.size) == ("RGB", (30, 20))
+    if mode in ("L", "LA"):
+        np.testing.assert_array_equal(np.asarray(found), pixels[..., None].repeat(3, axis=2))
+
+
+def test_exif_rotation_is_not_applied(tmp_path):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(drawn(20, 30)).save(path, exif=exif)
+    assert read_rgb(path).size == (30, 20)
+
+
+@settings(max_examples=100)
+@given(
+    kind=st.sampled_from(["PNG", "JPEG", "BMP", "GIF"]),
+    keep=st.floats(0, 1),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=5),
+)
+def test_a_damaged_picture_is_read_or_named_never_a_traceback(kind, keep, changes, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
+    Image.fromarray(drawn(20, 30)).save(path, format=kind)
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[place % len(content)] = value
+    path.write_bytes(content[: round(keep * len(content))])
+    try:
+        assert read_rgb(path).mode == "RGB"
+    except GuideError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+    except Image.DecompressionBombWarning:
+        pass  # the changed bytes are the size; an error of Pillow's beyond twice that
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such picture."),
+        (b"", "not a picture that Pillow can read (0 bytes)."),
+        (b"<html>not found</html>", "not a picture that Pillow can read (22 bytes)."),
+    ],
+)
+def test_what_is_no_picture_is_named(content, words, tmp_path):
+    path = tmp_path / "000001.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(GuideError) as caught:
+        read_rgb(path)
+    assert str(caught.value) == f"{path}: {words}"
+
+
+def test_a_truncated_picture_is_named(tmp_path):
+    path = tmp_path / "000001.jpg"
+    Image.fromarray(drawn(300, 400)).save(path)
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(GuideError) as caught:
+        read_rgb(path)
+    assert str(caught.value).startswith(f"{path}: the picture is damaged (")

@@ -1,0 +1,288 @@
+"""Anchors, region proposals and position-sensitive pooling in torch, against recorded values and a naive kernel."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="the proposals are computed in torch")
+
+from rfcn_voc.anchors import anchors, base_anchors, centres_and_sizes  # noqa: E402
+from rfcn_voc.proposals import bins, decode, pool, probability, propose  # noqa: E402
+from tests.conftest import read_json  # noqa: E402
+from tests.vendor import edges, psroi, suppress  # noqa: E402
+
+IM_INFO = torch.tensor([[512.0, 683, 1.3653333]])
+
+
+def sha256(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def by_channel(rows):
+    """Rows of all anchors, 63504xK, as maps, 1x(9*K)x84x84."""
+    return np.ascontiguousarray(rows.reshape(84, 84, -1).transpose(2, 0, 1)[None], dtype=np.float32)
+
+
+def probabilities(foreground):
+    """Foreground probabilities of all anchors, 63504, as `propose` takes them."""
+    maps = by_channel(np.asarray(foreground, np.float32))
+    return torch.from_numpy(np.concatenate((1 - maps, maps), axis=1))
+
+
+def deltas_to(boxes):
+    """Deltas, as maps, that make these boxes, 63504x4, of the anchors."""
+    centres, sizes = (rows.astype(float) for rows in centres_and_sizes())
+    middle, extent = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    return torch.from_numpy(
+        by_channel(np.concatenate(((middle - centres) / sizes, np.log(extent / sizes)), axis=1))
+    )
+
+
+def test_base_anchors_are_the_published_ones(cases):
+    facts = read_json(cases / "anchors.json")
+    np.testing.assert_array_equal(base_anchors(), facts["anchors_x1y1x2y2"])
+    assert base_anchors().dtype == np.float32
+
+
+def test_anchors_go_by_row_column_and_shape():
+    every = anchors()
+    assert every.shape == (63504, 4)
+    assert every.dtype == np.float32
+    for y, x, a in ((0, 0, 0), (0, 1, 3), (1, 0, 8), (83, 82, 5)):
+        shift = np.array([x, y, x, y], np.float32) * 16
+        np.testing.assert_array_equal(every[(y * 84 + x) * 9 + a], base_anchors()[a] + shift)
+
+
+def test_sides_of_anchors_count_both_ends():
+    centres, sizes = centres_and_sizes()
+    np.testing.assert_array_equal(sizes[:3], [[184, 96], [368, 192], [736, 384]])
+    np.testing.assert_array_equal(centres[:3], [[8, 8]] * 3)
+    np.testing.assert_array_equal(centres[(2 * 84 + 5) * 9 + 4], [88, 40])
+
+
+def test_probability_pairs_channel_a_with_a_plus_nine():
+    logits = torch.from_numpy(np.random.default_rng(0).normal(0, 2, (1, 18, 84, 84)).astype(np.float32))
+    found = probability(logits)
+    foreground = 1 / (1 + torch.exp(logits[:, :9] - logits[:, 9:]))
+    torch.testing.assert_close(found[:, 9:], foreground, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found[:, :9], 1 - foreground, rtol=0, atol=1e-6)
+
+
+def test_a_delta_of_zero_gives_the_anchor_one_pixel_longer():
+    centres, sizes = map(torch.from_numpy, centres_and_sizes())
+    found = decode(torch.zeros(63504, 4), centres, sizes).numpy()
+    np.testing.assert_array_equal(found, anchors() + np.array([0, 0, 1, 1], np.float32))
+
+
+def test_deltas_move_by_sides_and_grow_by_powers():
+    centres, sizes = torch.tensor([[100.0, 50]]), torch.tensor([[20.0, 10]])
+    found = decode(torch.tensor([[0.5, -1, float(np.log(2)), float(np.log(0.5))]]), centres, sizes)
+    torch.testing.assert_close(found, torch.tensor([[90.0, 37.5, 130, 42.5]]))
+
+
+@pytest.mark.parametrize("case", [0, 1])
+@pytest.mark.parametrize("family", ["rois", "export_rois"])
+def test_synthetic_maps_give_the_reference_regions_exactly(case, family, cases):
+    facts = read_json(cases / "rpn_synthetic.json")["cases"][case]
+    r = np.random.RandomState(facts["seed"])
+    lg = r.standard_normal((1, 18, 84, 84)).astype(np.float32)
+    foreground = 1 / (1 + np.exp(-(np.float64(lg[:, 9:]) - lg[:, :9])))
+    made = np.concatenate([1 - foreground, foreground], 1).astype(np.float32)
+    deltas = (r.standard_normal((1, 36, 84, 84)) * 0.3).astype(np.float32)
+    assert sha256(deltas) == facts["delta_sha256"]
+    if sha256(made) != facts["prob_sha256"]:
+        pytest.skip("this machine's exp gives other probabilities")
+    im_info = torch.tensor([facts["im_info"]]) if family == "rois" else None
+    found = propose(torch.from_numpy(made), torch.from_numpy(deltas), im_info)
+    expected = np.load(cases / "rpn_synthetic.npz")[f"{facts['seed']}_{family}"]
+    np.testing.assert_array_equal(found[0].numpy(), expected)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "china"])
+@pytest.mark.parametrize("family", ["rois", "export_rois"])
+def test_recorded_candidates_give_the_recorded_regions_exactly(name, family, cases):
+    stored = np.load(cases / f"proposals_{name}.npz")
+    index = stored["anchor_index"]
+    scores, deltas = np.zeros(63504, np.float32), np.zeros((63504, 4), np.float32)
+    scores[index], deltas[index] = stored["score"], stored["delta"]
+    im_info = None
+    if family == "rois":
+        im_info = torch.tensor([read_json(cases / f"image_{name}.json")["preprocess"]["im_info"]])
+    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), im_info)
+    np.testing.assert_array_equal(found[0].numpy(), stored[family])
+
+
+def test_recorded_candidates_are_decoded_exactly(cases):
+    stored = np.load(cases / "proposals_china.npz")
+    index = stored["anchor_index"]
+    centres, sizes = (torch.from_numpy(rows[index]) for rows in centres_and_sizes())
+    found = decode(torch.from_numpy(stored["delta"]), centres, sizes).numpy()
+    matches = [np.array_equal(found[:: 6000 // 240], stored["decoded"])]
+    matches.append(np.array_equal(found[:240], stored["decoded"]))
+    assert any(matches)
+
+
+def test_regions_are_those_of_a_naive_suppression():
+    generator = np.random.default_rng(5)
+    scores = generator.permutation(np.linspace(0.01, 0.99, 63504)).astype(np.float32)
+    deltas = generator.normal(0, 0.4, (63504, 4)).astype(np.float32)
+    best = np.argsort(-scores, kind="stable")[:6000]
+    centres, sizes = (torch.from_numpy(rows[best]) for rows in centres_and_sizes())
+    boxes = decode(torch.from_numpy(deltas[best]), centres, sizes).numpy()
+    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)))[0, :, 1:].numpy()
+    np.testing.assert_array_equal(found, boxes[suppress(boxes, scores[best], 0, 0.7, 300)])
+
+    clipped = np.clip(boxes, 0, [682, 511, 682, 511]).astype(np.float32)
+    longer = clipped + np.array([0, 0, 1, 1], np.float32)
+    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), IM_INFO)[0, :, 1:].numpy()
+    np.testing.assert_array_equal(found, clipped[suppress(longer, scores[best], 0, 0.7, 300)])
+
+
+def row_of_boxes(boxes, scores):
+    """Maps whose first anchors are these boxes with these scores; all others have probability 0 and a far box."""
+    every = np.tile([3000.0, 3000, 3100, 3100], (63504, 1))
+    every[: len(boxes)] = np.reshape(boxes, (-1, 4))
+    values = np.zeros(63504)
+    values[: len(scores)] = scores
+    return probabilities(values), deltas_to(every)
+
+
+def kept(found):
+    return found[0, found[0, :, 3] > 0, 1:].numpy()
+
+
+@pytest.mark.parametrize(("width", "count"), [(100, 1), (99, 2)])
+def test_an_overlap_of_seven_tenths_suppresses_in_the_published_form(width, count):
+    """Clipped to the picture, the boxes are 0 and 30 to its right side, both ends counted, without rounding."""
+    scores, deltas = np.zeros(63504), np.zeros((63504, 4))
+    scores[[8, 6]] = 0.9, 0.8
+    deltas[6, 0] = 0.75  # of 88 pixels
+    deltas[9:, :2] = 100  # the other anchors: one pixel in the corner
+    deltas[[0, 1, 2, 3, 4, 5, 7], :2] = 100
+    im_info = torch.tensor([[90.0, width, 1]])
+    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), im_info)[0, :, 1:].numpy()
+    wanted = [[0, 0, width - 1, 89], [30, 0, width - 1, 89]][:count]
+    np.testing.assert_array_equal(found[: count + 1], [*wanted, [width - 1, 89, width - 1, 89]])
+
+
+def test_equal_scores_come_in_the_order_of_the_anchors():
+    boxes = [[200 * k, 10, 200 * k + 90, 90] for k in (3, 0, 4, 1, 2)]
+    found = kept(propose(*row_of_boxes(boxes, [0.5] * 5)))
+    np.testing.assert_allclose(found, boxes, atol=1e-2)
+    # Of two equal ones in the same place the first stays.
+    found = kept(propose(*row_of_boxes([[10, 10, 110, 90], [10, 10, 111, 90]], [0.5, 0.5])))
+    np.testing.assert_allclose(found, [[10, 10, 110, 90]], atol=1e-2)
+
+
+def test_of_equal_scores_at_the_end_of_the_candidates_the_first_anchors_are_taken():
+    places = np.arange(63504)
+    boxes = np.stack((places % 252, places // 252, places % 252 + 1, places // 252 + 1), axis=1) * 100.0
+    found = kept(propose(probabilities(np.full(63504, 0.5)), deltas_to(boxes)))
+    assert len(found) == 300
+    np.testing.assert_allclose(found[1:], boxes[1:300], rtol=1e-4, atol=0.5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_few_survivors_are_followed_by_rows_of_zeros(count):
+    boxes = [[150 * k, 20, 150 * k + 100, 90] for k in range(count)]
+    found = propose(*row_of_boxes(boxes, np.linspace(0.9, 0.5, count)))
+    assert found.shape == (1, 300, 5)
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found[0, :count, 1:], np.reshape(boxes, (-1, 4)), atol=1e-2)
+    assert not found[0, count:].any()
+
+
+def test_probability_zero_is_kept_in_the_published_form_alone():
+    maps = row_of_boxes([[10, 20, 110, 90]], [0.8])
+    assert len(kept(propose(*maps))) == 1
+    published = propose(*maps, IM_INFO)[0, :, 1:]
+    np.testing.assert_allclose(published[0], [10, 20, 110, 90], atol=1e-2)
+    np.testing.assert_array_equal(published[1], [682, 511, 682, 511])  # the far ones, clipped to a pixel
+    assert not published[2:].any()
+
+
+def test_regions_are_clipped_to_the_picture_in_the_published_form_alone():
+    boxes = [[-50, -60, 100, 90], [600, 400, 800, 700]]
+    maps = row_of_boxes(boxes, [0.9, 0.8])
+    np.testing.assert_allclose(propose(*maps)[0, :2, 1:], boxes, atol=1e-2)
+    clipped = [[0, 0, 100, 90], [600, 400, 682, 511]]
+    np.testing.assert_allclose(propose(*maps, IM_INFO)[0, :2, 1:], clipped, atol=1e-2)
+
+
+@pytest.fixture(scope="module")
+def psroi_case(cases):
+    seed = read_json(cases / "psroi_synthetic.json")["cases"][0]["seed"]
+    features = np.random.RandomState(seed).standard_normal((1, 245, 84, 84)).astype(np.float32)
+    stored = np.load(cases / "psroi_synthetic.npz")
+    assert sha256(features) == read_json(cases / "psroi_synthetic.json")["cases"][0]["features_sha256"]
+    return features, {name: stored[f"{seed}_{name}"] for name in ("rois", "pooled", "bins")}
+
+
+def test_synthetic_regions_have_the_reference_bins_exactly(psroi_case):
+    starts, ends = (cells.numpy() for cells in bins(torch.from_numpy(psroi_case[1]["rois"][:, 1:])))
+    expected = psroi_case[1]["bins"]  # row, column: hstart hend wstart wend
+    np.testing.assert_array_equal(starts[:, 1], expected[:, :, 0, 0])
+    np.testing.assert_array_equal(ends[:, 1], expected[:, :, 0, 1])
+    np.testing.assert_array_equal(starts[:, 0], expected[:, 0, :, 2])
+    np.testing.assert_array_equal(ends[:, 0], expected[:, 0, :, 3])
+
+
+def test_synthetic_regions_are_pooled_as_in_the_reference(psroi_case):
+    features, stored = psroi_case
+    found = pool(torch.from_numpy(features), torch.from_numpy(stored["rois"][None])).numpy()
+    np.testing.assert_allclose(found, stored["pooled"], rtol=0, atol=1e-6)
+
+
+def test_the_naive_kernel_is_the_reference(psroi_case):
+    features, stored = psroi_case
+    np.testing.assert_allclose(psroi(features, stored["rois"]), stored["pooled"], rtol=0, atol=1e-6)
+
+
+coordinate = st.one_of(
+    st.floats(-3000, 4500, width=32),
+    st.floats(-32, 1380, width=32),
+    st.integers(-700, 2800).map(lambda twice: twice / 2),
+    st.sampled_from([0.0, -0.0, -0.5, 0.49999997, 0.5, 1.5, 2.5, 1343.5, 8388609.0, 2.0**30, -(2.0**30)]),
+)
+some_regions = st.lists(st.tuples(*[coordinate] * 4), min_size=1, max_size=40)
+
+
+@given(some_regions)
+@settings(max_examples=150)
+@example([(0.0, 0.0, 0.0, 0.0)])
+@example([(-0.5, 0.5, 1.5, 2.5), (100.5, 99.5, 100.5, 99.5)])
+@example([(500.0, 400.0, 100.0, 50.0), (2000.0, -900.0, 2400.0, -300.0)])
+@example([(0.49999997, -0.49999997, 16.0, 8.0)])
+def test_bins_are_those_of_the_naive_kernel(rows):
+    regions = np.array(rows, np.float32)
+    starts, ends = (cells.numpy() for cells in bins(torch.from_numpy(regions)))
+    for n, region in enumerate(regions):
+        for axis in (0, 1):
+            expected = edges(region[axis], region[axis + 2])
+            found = list(zip(starts[n, axis].tolist(), ends[n, axis].tolist(), strict=True))
+            assert found == expected, (region, axis)
+
+
+FEATURES = np.random.default_rng(1).standard_normal((1, 98, 84, 84)).astype(np.float32)
+
+
+@given(some_regions)
+@settings(max_examples=25)
+@example([(0.0, 0.0, 0.0, 0.0)])
+@example([(2000.0, -900.0, 2400.0, -300.0)])
+def test_pooling_is_that_of_the_naive_kernel(rows):
+    regions = np.concatenate((np.zeros((len(rows), 1)), rows), axis=1).astype(np.float32)
+    found = pool(torch.from_numpy(FEATURES), torch.from_numpy(regions)[None]).numpy()
+    np.testing.assert_allclose(found, psroi(FEATURES, regions), rtol=0, atol=2e-6)
+
+
+def test_a_region_of_zeros_takes_the_first_cell_and_one_outside_nothing():
+    regions = torch.tensor([[[0.0, 0, 0, 0, 0], [0, 1400, 10, 1500, 20]]])
+    found = pool(torch.from_numpy(FEATURES), regions).numpy()
+    np.testing.assert_allclose(found[0], FEATURES[0, :, 0, 0].reshape(2, 7, 7), rtol=0, atol=1e-7)
+    assert not found[1].any()

@@ -1,0 +1,436 @@
+"""The guide's steps one after the other, as a user types them: whole, in parts, against the streamed evaluation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from PIL import Image
+
+import evaluate
+import get_info
+import postprocess
+import preprocess
+from common import infer
+from common.shard import Shard
+from rfcn_voc import voc
+from rfcn_voc.pipeline import prepare
+from tests.conftest import read_json, write_data
+
+SHAPES = [(300, 5), (300, 21), (300, 84)]
+# In the order of test.txt; of two parts, x and 000004 are the second.
+SIZES = {"x.y": (90, 60), "000004": (64, 96), "000001": (80, 80), "a_b": (50, 40), "wide": (330, 60)}
+TRUTH = {
+    "x.y": [("dog", (5, 5, 60, 50), 0)],
+    "000004": [("dog", (1, 1, 64, 96), 0), ("cat", (3, 3, 20, 20), 1)],
+    "000001": [("person", (10, 10, 70, 70), 0)],
+    "a_b": [],
+    "wide": [("car", (1, 1, 300, 60), 0)],
+}
+STEMS = ["x", "000004", "000001", "a_b", "wide"]
+BYTES = 21676032
+
+
+def write_pictures(folder, names):
+    """Write random pictures and their annotations in VOC's tree; without loss, whatever the suffix says."""
+    rng = np.random.default_rng(0)
+    for name, (width, height) in SIZES.items():
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 5, 3), np.uint8)).resize((width, height))
+        if name in names:
+            path = folder / "JPEGImages" / f"{name}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            coarse.save(path, format="PNG")
+    return write_data(folder, {name: TRUTH[name] for name in names})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Five pictures: names with dots and underscores, one too wide for the canvas."""
+    return write_pictures(tmp_path_factory.mktemp("five") / "VOC2007", list(SIZES))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Results for the five pictures that no network made: regions and probabilities drawn at random."""
+    folder = tmp_path_factory.mktemp("five") / "result" / "dumpOutput_device0"
+    folder.mkdir(parents=True)
+    for i, stem in enumerate(STEMS):
+        rng = np.random.default_rng(i)
+        corners = np.sort(rng.uniform(0, 500, (300, 2, 2)), axis=1).reshape(300, 4)
+        rois = np.concatenate((np.zeros((300, 1)), corners), axis=1)
+        probabilities, moves = rng.dirichlet(np.full(21, 0.2), 300), rng.normal(0, 0.5, (300, 84))
+        name = list(SIZES)[i]
+        for row, (category, box, _) in enumerate(TRUTH[name]):  # what is there is found
+            rois[row, 1:] = (np.array(box) - 1) * 512 / min(SIZES[name])
+            number = voc.CLASSES.index(category) + 1
+            probabilities[row], moves[row] = np.eye(21)[number], 0
+        outputs = (rois, probabilities, moves)
+        for k, output in enumerate(outputs, 1):
+            output.astype(np.float32).tofile(folder / f"{stem}_{k}.bin")
+    return folder
+
+
+def words(results, data, out, *more):
+    return ["--input", str(results), "--data", str(data), "--output", str(out), *more]
+
+
+def files(folder):
+    found = {path.name: path.read_text() for path in folder.glob("comp4_det_test_*.txt")}
+    assert len(found) == 20
+    return found
+
+
+def metrics(folder):
+    return read_json(folder / "metrics.json")["metrics"]
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, data, results):
+    out = tmp_path_factory.mktemp("five") / "scored"
+    assert postprocess.main(words(results, data, out)) == 0
+    return out
+
+
+def linked(results, folder, stems=STEMS, first=1):
+    """The results of some pictures under other numbers or in another place, without copying them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem in stems:
+        for k in range(3):
+            os.link(results / f"{stem}_{k + 1}.bin", folder / f"{stem}_{k + first}.bin")
+    return folder
+
+
+# Preprocessing
+
+
+def test_the_guides_preprocessing_and_list(data, tmp_path, monkeypatch, capsys):
+    shutil.copytree(data, tmp_path / "data" / "VOCdevkit2007" / "VOC2007")
+    monkeypatch.chdir(tmp_path)
+    guide = ["--file_path", "./data/VOCdevkit2007/VOC2007/JPEGImages/", "--bin_path", "./bin"]
+    assert preprocess.main([*guide, "--info_name", "demo.info"]) == 0
+    made = sorted(path.name for path in (tmp_path / "bin").glob("*.bin"))
+    assert made == sorted(f"{stem}.bin" for stem in STEMS)
+    for stem, name in zip(STEMS, SIZES, strict=True):
+        image, placed = prepare(data / "JPEGImages" / f"{name}.jpg")
+        content = (tmp_path / "bin" / f"{stem}.bin").read_bytes()
+        assert len(content) == BYTES == preprocess.BYTES
+        assert content == image.tobytes()
+    # im_info keeps what the canvas does not hold.
+    assert placed.im_info.tolist() == [512, 2816, np.float32(512 / 60)]
+    printed = capsys.readouterr().out
+    assert (
+        "note: 1 of 5 pictures are cut on the right or at the bottom, beyond 1344 resized pixels" in printed
+    )
+    assert printed.endswith(f"bin: 5 .bin files of {BYTES} bytes\ndemo.info: 5 inputs\n")
+    lines = (tmp_path / "demo.info").read_text()
+    assert lines == "".join(f"{i} bin/{stem}.bin 1344 1344\n" for i, stem in enumerate(STEMS))
+    # get_info lists the same files by name.
+    assert get_info.main(["bin", "./bin", "./other.info", "1344", "1344"]) == 0
+    expected = [f"{i} ./bin/{stem}.bin 1344 1344" for i, stem in enumerate(sorted(STEMS))]
+    assert (tmp_path / "other.info").read_text().splitlines() == expected
+
+    # Interrupted and run again with its defaults, data and bin, it goes on with what is missing.
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "bin").glob("*.bin")}
+    (tmp_path / "bin" / "a_b.bin").unlink()
+    (tmp_path / "bin" / "x.bin").write_bytes(bytes(99))
+    (tmp_path / "bin" / "stranger.bin").touch()
+    capsys.readouterr()
+    assert preprocess.main([]) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "bin").glob("*.bin")}
+    assert {name for name in before if after[name] == before[name]} == {*before} - {"a_b.bin", "x.bin"}
+    assert (tmp_path / "bin" / "a_b.bin").stat().st_size == BYTES
+    assert "note: 1 more .bin files there belong to other pictures: stranger\n" in capsys.readouterr().out
+
+
+def test_a_part_is_preprocessed_and_listed_alone(data, tmp_path, capsys):
+    arguments = ["--data", str(data), "--out", str(tmp_path / "bin"), "--info", str(tmp_path / "a.info")]
+    assert preprocess.main([*arguments, "--shard", "2/2"]) == 0
+    mine = [stem for stem in STEMS if stem in Shard(2, 2)]
+    assert {path.stem for path in (tmp_path / "bin").glob("*.bin")} == {*mine} == {"x", "000004"}
+    assert len((tmp_path / "a.info").read_text().splitlines()) == 2
+    printed = capsys.readouterr().out
+    assert f"bin: 2 .bin files of {BYTES} bytes, shard 2/2 of 5\n" in printed
+    assert "cut" not in printed  # the wide one is in the other part
+    assert "more .bin files" not in printed
+
+
+def test_a_damaged_picture_is_named_and_leaves_no_file(tmp_path, capsys):
+    folder = write_pictures(tmp_path / "VOC2007", ["x.y"])
+    path = folder / "JPEGImages" / "x.y.jpg"
+    path.write_bytes(path.read_bytes()[:600])
+    assert preprocess.main(["--data", str(folder), "--out", str(tmp_path / "bin")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: the picture is damaged (")
+    assert not list((tmp_path / "bin").glob("*.bin"))
+
+
+@pytest.mark.parametrize("step", [preprocess, postprocess])
+def test_without_the_data_set_the_tree_is_shown(step, results, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert step.main([] if step is preprocess else ["--input", str(results)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: data: not the VOC2007 data set: no data/ImageSets/Main/test.txt; ")
+    assert "DIR/Annotations/000001.xml" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+# Postprocessing
+
+
+@pytest.mark.parametrize("kind", ["from 0", "dated", "device folder", "text"])
+def test_results_of_all_tools_give_the_same_files(kind, results, data, scored, tmp_path):
+    folder = tmp_path / "result"
+    if kind == "dated":
+        linked(results, folder / "2022_09_08-11_22_33", first=0)
+    elif kind == "text":
+        folder.mkdir()
+        for path in results.iterdir():
+            infer.write_output(folder / f"{path.stem}.txt", np.fromfile(path, np.float32))
+    elif kind == "device folder":
+        folder = results.parent
+    else:
+        linked(results, folder, first=0)
+    assert postprocess.main(words(folder, data, tmp_path / "out")) == 0
+    assert files(tmp_path / "out") == files(scored)
+    assert metrics(tmp_path / "out") == metrics(scored)
+
+
+def test_the_guides_command_with_its_default_data(results, data, scored, tmp_path, monkeypatch, capsys):
+    (tmp_path / "data").symlink_to(data)
+    monkeypatch.chdir(tmp_path)
+    assert postprocess.main([f"--input={results}/", "--output", "out"]) == 0
+    printed = capsys.readouterr().out
+    assert files(tmp_path / "out") == files(scored)
+    for line in (
+        "out: the objects in 5 pictures\n",
+        "measured on 5 of the 4952 pictures of VOC2007 test:\n",
+        f"Mean AP = {metrics(scored)['mAP']:.4f}\n",
+        "note: 1 of 5 pictures are cut on the right",
+        "published: mAP 0.6986 on VOC2007 test",
+    ):
+        assert line in printed
+
+
+def test_every_line_is_a_box_inside_its_picture(scored, data):
+    found = files(scored)
+    sizes = {name: SIZES[name] for name in SIZES}
+    seen = set()
+    for name in voc.CLASSES:
+        for line in found[f"comp4_det_test_{name}.txt"].splitlines():
+            assert re.fullmatch(r"\S+ [01]\.\d{3}( \d+\.\d){4}", line)
+            picture, score, *box = line.split()
+            left, top, right, bottom = map(float, box)
+            width, height = sizes[picture]
+            assert 1 <= left <= right <= width + 1
+            assert 1 <= top <= bottom <= height + 1
+            assert 0 <= float(score) <= 1
+            seen.add(picture)
+    assert seen == set(SIZES)
+    # The canvas holds the wide one's first 157 columns, but boxes may reach beyond: im_info is of all of it.
+    rights = [
+        float(line.split()[4]) for line in found["comp4_det_test_car.txt"].splitlines() if "wide" in line
+    ]
+    assert 299 < max(rights) <= 331
+    assert metrics(scored)["mAP"] == pytest.approx(3 / 20)
+
+
+def test_a_subset_is_labelled_and_has_no_verdict(scored):
+    report = read_json(scored / "metrics.json")
+    assert (report["model"], report["dataset"], report["images"]) == ("rfcn", "VOC2007 test", 5)
+    assert report["published"] == {"mAP": 0.6986}
+    assert (report["comparable"], report["verdict"]) == (False, "not comparable")
+    assert report["why"] == "5 of the 4952 pictures of VOC2007 test"
+    assert report["metrics"].keys() == {"mAP", "mAP all points", *(f"AP {name}" for name in voc.CLASSES)}
+    assert {"python", "numpy", "opencv-python-headless", "pillow"} & report["versions"].keys()
+    assert report["seconds"].keys() == {"postprocess", "evaluate"}
+
+
+@pytest.mark.parametrize(("published", "code", "verdict"), [(0.1, 0, "PASS"), (0.9, 1, "FAIL")])
+def test_a_whole_data_set_gets_a_verdict(
+    published, code, verdict, scored, data, tmp_path, monkeypatch, capsys
+):
+    model = postprocess.read_model(postprocess.HERE)
+    accuracy = replace(model.accuracy, images=5, published={"mAP": published})
+    monkeypatch.setattr(postprocess, "read_model", lambda folder: replace(model, accuracy=accuracy))
+    assert (
+        postprocess.main(["--detections", str(scored), "--data", str(data), "--out", str(tmp_path)]) == code
+    )
+    report = read_json(tmp_path / "metrics.json")
+    assert (report["verdict"], report["comparable"]) == (verdict, True)
+    assert f"verdict: {verdict}" in capsys.readouterr().out
+
+
+def test_stored_detections_are_scored_again_without_pictures(scored, data, tmp_path):
+    shutil.copytree(data, tmp_path / "VOC2007", ignore=shutil.ignore_patterns("JPEGImages"))
+    arguments = ["--detections", str(scored), "--data", str(tmp_path), "--out", str(tmp_path / "again")]
+    assert postprocess.main(arguments) == 0
+    assert metrics(tmp_path / "again") == metrics(scored)
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["metrics.json"]
+    again = read_json(tmp_path / "again" / "metrics.json")
+    assert (again["backend"], again["precision"]) == (None, None)
+    assert again["seconds"].keys() == {"evaluate"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("missing", "no result for wide (1 in all). Run the inference again for them."),
+        ("extra", "results that belong to no input: stranger (1 in all)"),
+        ("one output less", "expected 3 outputs per input, as many for all"),
+        ("wrong size", "wide_3.bin: expected 100800 bytes (300x84 float32), found 100."),
+        ("half precision", "Half the size: was the model converted with --output_type=FP16?"),
+        ("not finite", "wide_3.bin: holds values that are not finite"),
+        ("another order", "_1.bin: expected 6000 bytes (300x5 float32), found 25200"),
+    ],
+)
+def test_unfitting_results_are_told_in_one_message(damage, message, results, data, tmp_path, capsys):
+    folder = linked(results, tmp_path / "results")
+    last = folder / "wide_3.bin"
+    if damage == "missing":
+        for path in folder.glob("wide_*.bin"):
+            path.unlink()
+    elif damage == "extra":
+        os.link(last, folder / "stranger_1.bin")
+    elif damage == "one output less":
+        last.unlink()
+    elif damage in ("wrong size", "half precision"):
+        last.unlink()
+        last.write_bytes(bytes(100 if damage == "wrong size" else 50400))
+    elif damage == "not finite":
+        last.unlink()
+        np.full((300, 84), np.nan, np.float32).tofile(last)
+    else:
+        for stem in STEMS:
+            (folder / f"{stem}_1.bin").rename(tmp_path / "held")
+            (folder / f"{stem}_2.bin").rename(folder / f"{stem}_1.bin")
+            (tmp_path / "held").rename(folder / f"{stem}_2.bin")
+    assert postprocess.main(words(folder, data, tmp_path / "out")) == 1
+    found = capsys.readouterr().err
+    assert found.startswith("error: ")
+    assert message in found
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_annotation_is_named_and_the_detections_are_kept(results, data, scored, tmp_path, capsys):
+    shutil.copytree(data, tmp_path / "VOC2007")
+    path = tmp_path / "VOC2007" / "Annotations" / "a_b.xml"
+    path.unlink()
+    assert postprocess.main(words(results, tmp_path, tmp_path / "out")) == 1
+    assert f"error: 1 of the 5 annotations are missing: {path}; expected:" in capsys.readouterr().err
+    assert files(tmp_path / "out") == files(scored)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "one of the arguments --results/--input --detections is required"),
+        (["--results", "a", "--detections", "b"], "not allowed with argument"),
+        (
+            ["--detections", "b", "--shard", "1/2"],
+            "--shard takes part of the results, not of stored detections",
+        ),
+        (["--results", "a", "--shard", "2/1"], "--shard: expected K/N"),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        postprocess.main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+# Parts
+
+
+def stems_of(number, count):
+    return [stem for stem in STEMS if stem in Shard(number, count)]
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one directory", "a directory each"])
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_parts_in_any_order_give_the_files_of_the_whole(
+    order, apart, results, data, scored, tmp_path, capsys
+):
+    first, last = order
+    for number in order:
+        folder = linked(results, tmp_path / f"results_{number}", stems_of(number, 2)) if apart else results
+        arguments = words(folder, data, tmp_path / "out", "--shard", f"{number}/2")
+        assert postprocess.main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert f"shard {number}/2: the objects in {len(stems_of(number, 2))} pictures are stored\n" in printed
+        if number == first:
+            assert f"run the other shards with the same --out: {last}/2 missing\n" in printed
+            assert "Mean AP" not in printed
+            assert not (tmp_path / "out" / "metrics.json").exists()
+    assert "out: the objects in 5 pictures\n" in printed
+    assert "Mean AP" in printed
+    assert files(tmp_path / "out") == files(scored)
+    assert metrics(tmp_path / "out") == metrics(scored)
+    assert not list((tmp_path / "out").glob("shard*"))
+
+
+def test_more_parts_than_pictures_are_no_obstacle(results, data, scored, tmp_path):
+    for number in range(1, 8):
+        assert postprocess.main(words(results, data, tmp_path / "out", "--shard", f"{number}/7")) == 0
+    assert files(tmp_path / "out") == files(scored)
+
+
+def test_a_part_must_be_complete_and_its_results_of_the_data_set(results, data, tmp_path, capsys):
+    folder = linked(results, tmp_path / "results", ["000004", "wide"])
+    arguments = words(folder, data, tmp_path / "out", "--shard", "2/2")
+    assert postprocess.main(arguments) == 1
+    assert "no result for x (1 in all)" in capsys.readouterr().err
+    linked(results, folder, ["x"])
+    (folder / "stranger_1.bin").touch()
+    assert postprocess.main(arguments) == 1
+    assert "results that belong to no input: stranger (1 in all)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    (folder / "stranger_1.bin").unlink()
+    (folder / "wide_2.bin").unlink()  # of another part, which is being made
+    assert postprocess.main(arguments) == 0
+
+
+# With a network
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory, seeded_onnx):
+    """The file route with the network, part after part, each part's .bin files removed after its inference."""
+    root = tmp_path_factory.mktemp("steps")
+    write_pictures(root / "VOC2007", ["000004", "000001"])
+    for part in ("2/2", "1/2"):
+        shard = ["--shard", part]
+        made = ["--data", str(root), "--out", str(root / "bin"), "--info", str(root / "demo.info")]
+        assert preprocess.main([*made, *shard]) == 0
+        if part == "2/2":  # listed with those of other parts, which are not there
+            with (root / "demo.info").open("a") as file:
+                file.write(f"1 {root / 'bin'}/000001.bin 1344 1344\n")
+        arguments = ["--model", str(seeded_onnx), "--input", str(root / "demo.info"), "--out"]
+        assert infer.main([*arguments, str(root / "result"), *shard]) == 0
+        for path in (root / "bin").glob("*.bin"):
+            path.unlink()
+    assert postprocess.main(words(root / "result", root, root / "scored")) == 0
+    return root
+
+
+def test_inference_in_parts_gives_all_results(steps):
+    names = {path.name for path in (steps / "result" / "dumpOutput_device0").iterdir()}
+    assert names == {f"{stem}_{k}.bin" for stem in ("000001", "000004") for k in (1, 2, 3)}
+    report = read_json(steps / "scored" / "metrics.json")
+    assert (report["backend"], report["precision"], report["images"]) == ("onnxruntime", "float32", 2)
+
+
+def test_the_streamed_route_gives_the_same_files(steps, seeded_onnx, tmp_path, capsys):
+    arguments = ["--model", str(seeded_onnx), "--data", str(steps), "--out", str(tmp_path / "out")]
+    assert evaluate.main(arguments) == 0
+    found = files(tmp_path / "out")
+    assert found == files(steps / "scored")
+    assert any(found.values())
+    report = read_json(tmp_path / "out" / "metrics.json")
+    assert report["metrics"] == metrics(steps / "scored")
+    assert {"export", "preprocess", "infer", "postprocess", "evaluate"} <= report["seconds"].keys()
+    assert not any("torch" in name for name in report["metrics"])
+    assert "out: the objects in 2 pictures, comp4_det_test_<class>.txt\n" in capsys.readouterr().out

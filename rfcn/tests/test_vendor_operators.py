@@ -1,0 +1,371 @@
+"""ATC's operators in the head's place: the same results, exactly the guide's nodes, every other graph refused by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from common.errors import GuideError
+from patches.vendor_operators import use_vendor_operators
+from tests.heads import feeds, head, maps, run
+from tests.vendor import OPERATORS
+
+GONE = ("suppress/", "bins/", "pool_cls_maps/", "pool_bbox_maps/")
+OWN = ("BatchMultiClassNMS", "PSROIPooling")
+FREE = {"proposals/boxes", "proposals/scores", "cls_maps", "bbox_maps"}  # what comes into the pieces
+COMPARED = [node for node in head().graph.node if node.name.startswith((*GONE, "finish/"))]
+CONSTANTS = [t for t in head().graph.initializer if t.name.startswith((*GONE, "finish/"))]
+# A name alone is made from each node's first output.
+NAMES = [node.name for node in COMPARED]
+
+
+def node(model, name):
+    return next(node for node in model.graph.node if node.name == name)
+
+
+def by_type(model, kind):
+    return [node for node in model.graph.node if node.op_type == kind]
+
+
+def attributes(node):
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def constant(model, name):
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    return numpy_helper.to_array(tensors[name])
+
+
+def refused(model, *words):
+    before = model.SerializeToString(deterministic=True)
+    with pytest.raises(GuideError) as caught:
+        use_vendor_operators(model)
+    message = str(caught.value)
+    assert any(word in message for word in words), message
+    assert model.SerializeToString(deterministic=True) == before
+    return message
+
+
+@pytest.fixture(scope="module")
+def adapted():
+    model = head()
+    use_vendor_operators(model)
+    return model
+
+
+@pytest.mark.parametrize("few", [False, True], ids=["300 regions", "few regions"])
+def test_the_adapted_head_computes_what_the_standard_one_does(few, adapted):
+    inputs = feeds()
+    if few:  # large boxes around the canvas overlap, and most probabilities are 0
+        inputs["rpn_cls_score"][:, 9:][maps()["rpn_cls_score"][:, 9:] < 5] = -200
+    found = ReferenceEvaluator(adapted, new_ops=OPERATORS).run(None, inputs)
+    expected = run(head(), inputs)
+    assert expected[0][0].any(axis=1).all() != few
+    np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=1e-3)
+    # Coordinates beside one half may be rounded to other pixels by another library's exp.
+    same = (np.floor(found[0] + 0.5) == np.floor(expected[0] + 0.5)).all(axis=2)
+    assert same.sum() >= 298
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(one[same], other[same], rtol=0, atol=1e-5)
+
+
+def test_suppression_is_the_guides_operator(adapted):
+    (nms,) = by_type(adapted, "BatchMultiClassNMS")
+    assert nms.domain == ""
+    assert attributes(nms) == {
+        "score_threshold": 0.0,
+        "iou_threshold": pytest.approx(0.7, abs=1e-7),
+        "max_size_per_class": 300,
+        "max_total_size": 300,
+    }
+    assert {a.name: a.type for a in nms.attribute} == {
+        "score_threshold": AttributeProto.FLOAT,
+        "iou_threshold": AttributeProto.FLOAT,
+        "max_size_per_class": AttributeProto.INT,
+        "max_total_size": AttributeProto.INT,
+    }
+    assert len(nms.input) == 2
+    assert len(nms.output) == 4
+    boxes, scores = (next(n for n in adapted.graph.node if n.output[0] == name) for name in nms.input)
+    for reshape, source, shape in (
+        (boxes, "proposals/boxes", [1, 6000, -1, 4]),
+        (scores, "proposals/scores", [1, 6000, -1]),
+    ):
+        assert (reshape.op_type, reshape.input[0]) == ("Reshape", source)
+        assert constant(adapted, reshape.input[1]).tolist() == shape
+    users = [n for n in adapted.graph.node if {*n.input} & {*nms.output}]
+    assert [(n.op_type, [*n.output], attributes(n)) for n in users] == [("Concat", ["rois"], {"axis": 2})]
+    zeros, found = users[0].input
+    assert found == nms.output[0]
+    assert constant(adapted, zeros).shape == (1, 300, 1)
+    assert not constant(adapted, zeros).any()
+
+
+@pytest.mark.parametrize(("number", "name", "channels"), [(0, "cls_maps", 21), (1, "bbox_maps", 84)])
+def test_pooling_is_the_guides_operator(number, name, channels, adapted):
+    pools = by_type(adapted, "PSROIPooling")
+    assert len(pools) == 2
+    pool = pools[number]
+    assert pool.domain == ""
+    assert attributes(pool) == {
+        "spatial_scale": 0.0625,
+        "group_size": 7,
+        "output_dim": channels,
+        "pooled_height": 7,
+        "pooled_width": 7,
+    }
+    kinds = {a.name: a.type for a in pool.attribute}
+    assert kinds.pop("spatial_scale") == AttributeProto.FLOAT
+    assert {*kinds.values()} == {AttributeProto.INT}
+    assert pool.input[0] == name
+    transpose = next(n for n in adapted.graph.node if n.output[0] == pool.input[1])
+    assert (transpose.op_type, [*transpose.input]) == ("Transpose", ["rois"])
+    assert attributes(transpose) == {"perm": [0, 2, 1]}
+    (mean,) = [n for n in adapted.graph.node if pool.output[0] in n.input]
+    assert mean.op_type == "AveragePool"
+    assert attributes(mean) == {"kernel_shape": [7, 7], "strides": [7, 7]}
+
+
+def test_what_is_left_is_in_order_and_the_rest_is_gone(adapted):
+    counts = Counter(node.op_type for node in adapted.graph.node)
+    assert not counts.keys() & {"NonMaxSuppression", "MatMul", "Floor", "Ceil", "Sign", "Slice"}
+    assert [node.name for node in adapted.graph.node if node.name.startswith(GONE)] == []
+    known = {value.name for value in adapted.graph.input} | {t.name for t in adapted.graph.initializer}
+    for found in adapted.graph.node:
+        assert {*found.input} <= known, found.name
+        assert not {*found.output} & known
+        known |= {*found.output}
+    assert [value.name for value in adapted.graph.output] == ["rois", "cls_prob", "bbox_pred"]
+    used = {name for found in adapted.graph.node for name in found.input}
+    assert {tensor.name for tensor in adapted.graph.initializer} <= used
+    names = [found.name for found in adapted.graph.node]
+    assert len({*names}) == len(names)
+    kept = [n for n in head().graph.node if n.name.startswith(("proposals/", "finish/"))]
+    assert all(node(adapted, n.name) == n for n in kept)
+    assert adapted.opset_import[0].version == 11
+
+
+def test_the_nodes_that_came_in_are_told():
+    told = use_vendor_operators(head())
+    assert [line.split(": ")[1] for line in told] == ["BatchMultiClassNMS", "PSROIPooling", "PSROIPooling"]
+    assert len({*told}) == 3
+
+
+@pytest.mark.parametrize("opset", [12, 13, 16])
+def test_later_operator_sets_are_adapted_up_to_16(opset):
+    model = head(opset=opset)
+    assert len(use_vendor_operators(model)) == 3
+    assert model.opset_import[0].version == opset
+
+
+@pytest.mark.parametrize("opset", [7, 17, 20])
+def test_other_operator_sets_are_refused(opset):
+    model = head()
+    model.opset_import[0].version = opset
+    message = refused(model, f"expected operator set 8 to 16, for which ATC has {OWN[0]} and {OWN[1]}")
+    assert f"found {opset}. Export again with --opset 11." in message
+
+
+def test_inner_names_do_not_matter():
+    model = head()
+    outer = {value.name for value in (*model.graph.input, *model.graph.output)}
+    values = {name for n in model.graph.node for name in (*n.input, *n.output)}
+    new = {name: name if name in outer else f"v{i}" for i, name in enumerate(sorted(values))}
+    for i, found in enumerate(model.graph.node):
+        found.name = f"n{i}"
+        found.input[:], found.output[:] = [new[x] for x in found.input], [new[x] for x in found.output]
+    for tensor in model.graph.initializer:
+        tensor.name = new[tensor.name]
+    assert len(use_vendor_operators(model)) == 3
+
+
+def test_constants_may_be_nodes():
+    model = head()
+    tensors = list(model.graph.initializer)
+    nodes = [helper.make_node("Constant", [], [t.name], f"constant_{t.name}", value=t) for t in tensors]
+    rest = list(model.graph.node)
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
+    assert len(use_vendor_operators(model)) == 3
+
+
+def test_a_graph_is_adapted_once(adapted):
+    model = onnx.ModelProto.FromString(adapted.SerializeToString())
+    refused(model, "found BatchMultiClassNMS")
+
+
+def test_the_original_form_is_refused():
+    message = refused(head("original"), "node 'suppress/")
+    assert "guide" in message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_operator_or_domain_is_refused_by_its_name(name):
+    model = head()
+    node(model, name).op_type = "Other"
+    refused(model, f"node {name!r}: expected ")
+    model = head()
+    node(model, name).domain = "com.example"
+    refused(model, f"node {name!r}: expected ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_attribute_changed_added_or_left_out_is_refused_by_its_name(name):
+    model = head()
+    own = node(model, name).attribute
+    own.append(helper.make_attribute("extra", 1))
+    refused(model, f"node {name!r}: expected ")
+    for i in range(len(own) - 1):
+        model = head()
+        changed = node(model, name).attribute[i]
+        if changed.ints:
+            changed.ints[-1] += 1
+        else:
+            changed.i += 1
+        refused(model, f"node {name!r}: expected ")
+        model = head()
+        del node(model, name).attribute[i]
+        refused(model, f"node {name!r}: expected ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_number_of_inputs_or_outputs_is_refused_by_its_name(name):
+    for change in (
+        lambda n: n.input.append("proposals/boxes"),
+        lambda n: n.input.pop(),
+        lambda n: n.output.append("more"),
+    ):
+        model = head()
+        change(node(model, name))
+        refused(model, f"node {name!r}: expected ")
+
+
+WIRES = [
+    (n.name, i)
+    for n in COMPARED
+    for i, value in enumerate(n.input)
+    if value not in FREE and value not in {t.name for t in CONSTANTS}
+]
+
+
+@pytest.mark.parametrize(("name", "i"), WIRES)
+def test_another_wire_is_refused_by_name(name, i):
+    """Followed from the outputs, it ends at an input of the graph, or two nodes disagree about it."""
+    model = head()
+    node(model, name).input[i] = "rpn_cls_score"
+    message = refused(model, "'rpn_cls_score'", "pools other regions than the output rois")
+    assert message.endswith("Expected a file that pth2onnx.py wrote in the guide's form, unchanged.")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if len({*node(head(), name).input}) == 2])
+def test_turned_inputs_are_refused(name):
+    model = head()
+    found = node(model, name)
+    found.input[:] = reversed(found.input)
+    refused(model, "expected")
+
+
+def users(name):
+    return [n.name for n in COMPARED if name in n.input]
+
+
+@pytest.mark.parametrize("name", [tensor.name for tensor in CONSTANTS])
+@pytest.mark.parametrize("change", ["value", "type", "shape", "absent", "computed"])
+def test_another_constant_is_refused_by_the_names_of_its_node_and_itself(name, change):
+    model = head()
+    tensor = next(t for t in model.graph.initializer if t.name == name)
+    values = numpy_helper.to_array(tensor).copy()
+    if change == "value":
+        values.reshape(-1)[-1] = values.reshape(-1)[-1] + 1
+    elif change == "type":
+        values = values.astype(np.float64 if values.dtype == np.float32 else np.int32)
+    elif change == "shape":
+        values = values[None]
+    tensor.CopyFrom(numpy_helper.from_array(values, name))
+    if change == "absent":
+        model.graph.initializer.remove(tensor)
+    elif change == "computed":
+        tensor.name = "before"
+        model.graph.node.insert(0, helper.make_node("Identity", ["before"], [name], "identity"))
+    message = refused(model, *(f"node {user!r}: expected {name!r} to be" for user in users(name)))
+    assert "Expected a file that pth2onnx.py wrote in the guide's form, unchanged." in message
+
+
+def test_the_smallest_change_of_a_constant_is_refused():
+    model = head()
+    tensor = next(t for t in model.graph.initializer if t.name == "suppress/overlap")
+    below = np.nextafter(numpy_helper.to_array(tensor), np.float32(0))
+    tensor.CopyFrom(numpy_helper.from_array(below, tensor.name))
+    refused(model, "'suppress/overlap' to be float32 0.6999999")
+
+
+LOST = [value for n in COMPARED if n.name.startswith(GONE) for value in n.output]
+
+
+@pytest.mark.parametrize("value", [v for v in LOST if v not in ("rois", *(f"{p}pooled" for p in GONE[2:]))])
+def test_a_further_user_of_what_goes_away_is_refused_by_its_name(value):
+    model = head()
+    model.graph.node.append(helper.make_node("Identity", [value], ["copy"], "curious"))
+    refused(model, f"node 'curious': uses {value!r}, which is to be replaced")
+
+
+@pytest.mark.parametrize("kept", ["rois", "pool_cls_maps/pooled", "cls_prob", "proposals/boxes"])
+def test_a_further_user_of_what_stays_is_kept_or_refused_by_its_name(kept):
+    model = head()
+    model.graph.node.append(helper.make_node("Identity", [kept], ["copy"], "curious"))
+    if kept == "proposals/boxes":
+        assert len(use_vendor_operators(model)) == 3
+        assert node(model, "curious").input[0] == kept
+    else:
+        refused(model, "node 'curious': uses ")
+
+
+@pytest.mark.parametrize("change", ["renamed", "turned", "fewer", "more"])
+def test_other_outputs_are_refused(change):
+    model = head()
+    outputs = model.graph.output
+    if change == "renamed":
+        outputs[0].name = "regions"
+    elif change == "turned":
+        turned = list(reversed(outputs))
+        del outputs[:]
+        outputs.extend(turned)
+    elif change == "fewer":
+        del outputs[2]
+    else:
+        outputs.append(helper.make_tensor_value_info("proposals/boxes", TensorProto.FLOAT, [6000, 4]))
+    refused(model, "expected the outputs rois, cls_prob and bbox_pred, found [")
+
+
+@pytest.mark.parametrize("pool", ["pool_cls_maps", "pool_bbox_maps"])
+@pytest.mark.parametrize("value", ["rows", "columns"])
+def test_a_pooling_with_other_regions_than_the_other_is_refused(pool, value):
+    """A second set of bins, from the same regions, that one of the two uses."""
+    model = head()
+    copies = [n for n in COMPARED if n.name.startswith("bins/")]
+    made = {name for n in copies for name in n.output}
+    position = [n.name for n in model.graph.node].index("pool_cls_maps/maps_by_bin")
+    for offset, original in enumerate(copies):
+        copy = onnx.NodeProto()
+        copy.CopyFrom(original)
+        copy.name += "_2"
+        copy.input[:] = [f"{name}_2" if name in made else name for name in copy.input]
+        copy.output[:] = [f"{name}_2" for name in copy.output]
+        model.graph.node.insert(position + offset, copy)
+    for found in model.graph.node:
+        if found.name.startswith(f"{pool}/"):
+            found.input[:] = [f"{name}_2" if name == f"bins/{value}" else name for name in found.input]
+    onnx.checker.check_model(model)
+    refused(model, "node '")
+
+
+def test_an_empty_graph_is_refused():
+    refused(
+        helper.make_model(helper.make_graph([], "g", [], []), opset_imports=[helper.make_opsetid("", 11)]),
+        "outputs",
+    )
