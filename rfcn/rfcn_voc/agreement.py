@@ -36,9 +36,8 @@ Array = NDArray[Any]
 SAME_PLACE = 0.05  # canvas pixels
 SAME_PIXELS = 0.5
 SAME_SCORE = 1e-3
-REGIONS = (
-    0.9  # the share of equal regions that is demanded; 281 to 296 of 300 were measured between two libraries
-)
+# The share of equal regions that is demanded; 281 to 296 of 300 were measured between two libraries.
+REGIONS = 0.9
 MAPS = 1e-4  # the accepted difference of the body's maps, as a share of their largest value
 
 
