@@ -22,7 +22,7 @@ from timing import ROOT, command_seconds, cpu_seconds, report
 sys.path.insert(0, str(ROOT / "faceboxes"))
 
 import preprocess
-from common.results import open_results
+from common.npu_files.results import open_results
 from faceboxes_fddb import fddb
 from faceboxes_fddb.fddb import Fold, Picture
 from faceboxes_fddb.postprocessing import detect

@@ -22,10 +22,10 @@ from timing import ROOT, cpu_seconds, report
 sys.path.insert(0, str(ROOT / "lresnet100e_ir"))
 
 import preprocess
-from common.results import open_results
+from common.npu_files.results import open_results
 from lresnet_lfw import lfw, metric
 from lresnet_lfw.lfw import Face
-from lresnet_lfw.postprocessing import fuse, pair_distances
+from lresnet_lfw.postprocessing import add_flipped, pair_distances
 
 PAIRS = 6000
 # CPU seconds of the original scripts: 24,000 text files, scored; one picture to two .bin files.
@@ -53,7 +53,7 @@ def bench_score(folder: Path, same: np.ndarray) -> None:
     def ours() -> None:
         names, mirrored = lfw.input_names(len(same))
         results = open_results(folder, names + mirrored, [(512,)])
-        distances = pair_distances(fuse(results.read_all(names), results.read_all(mirrored)))
+        distances = pair_distances(add_flipped(results.read_all(names), results.read_all(mirrored)))
         metric.verify(distances, same)
         metric.roc_figures(distances, same)
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "pcb"))
 
 import postprocess
 import preprocess
-from common.model_toml import read_model
+from common.facts import read_facts
 from pcb_market import market, metric
 from pcb_market.market import Picture
 
@@ -51,7 +51,7 @@ def write_results(work: Path) -> None:
 
 
 def bench_evaluate(work: Path) -> None:
-    model = read_model(ROOT / "pcb")
+    model = read_facts(ROOT / "pcb")
     start = time.process_time()
     data = market.read_market(work / "data")
     query, gallery = (

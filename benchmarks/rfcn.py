@@ -22,10 +22,11 @@ from timing import ROOT, cpu_seconds, report
 
 sys.path.insert(0, str(ROOT / "rfcn"))
 
-from common.backend import open_model, run_batch
-from common.checkpoint import run_torch
-from common.export import random_inputs
-from common.model_toml import read_model
+from common.backends.base import run_batch
+from common.backends.deployed import open_model
+from common.backends.torch import run_torch
+from common.export.onnx_file import random_inputs
+from common.facts import read_facts
 from pth2onnx import export_form
 from rfcn_voc import metric
 from rfcn_voc.detections import Detections, read_detections, write_detections
@@ -109,7 +110,7 @@ def bench_evaluate(work: Path, count: int = 1000) -> None:
 
 
 def bench_forward(work: Path, rounds: int = 4) -> None:
-    model, network = read_model(ROOT / "rfcn"), seeded()
+    model, network = read_facts(ROOT / "rfcn"), seeded()
     export_form(network, model, work / model.onnx)
     deployed = open_model(work / model.onnx)
     # No padding: over it seeded weights, unlike trained ones, fade into numbers that processors are slow with.

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.agreement import as_metrics, check_differences, print_differences
-from common.backend import Backend, choose_batch_size, open_deployed
-from common.checkpoint import run_torch
+from common.backends.base import Backend, choose_batch_size
+from common.backends.deployed import open_deployed
+from common.backends.torch import run_torch
+from common.compare.differences import as_metrics, check_differences, print_differences
 from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
-from common.model_toml import ModelToml, read_model
+from common.facts import Facts, read_facts
 from efficientdet_coco import coco, sample
 from efficientdet_coco.agreement import Agreement, compare_pictures
 from efficientdet_coco.pipeline import find_objects
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 
 
-def agree(deployed: Backend, network: TenMaps, paths: Sequence[Path], model: ModelToml) -> Agreement:
+def agree(deployed: Backend, network: TenMaps, paths: Sequence[Path], model: Facts) -> Agreement:
     """Measure and print how well the deployed model agrees with torch on picture files."""
     agreement = compare_pictures(deployed, partial(run_torch, network), paths)
     print(f"agreement with torch on {agreement.pictures} pictures:")
@@ -44,14 +45,14 @@ def agree(deployed: Backend, network: TenMaps, paths: Sequence[Path], model: Mod
     return agreement
 
 
-def load(options: argparse.Namespace, model: ModelToml) -> tuple[TenMaps, str | None]:
+def load(options: argparse.Namespace, model: Facts) -> tuple[TenMaps, str | None]:
     """Return the torch network, see `common.evaluation.load_network`."""
     from efficientdet_coco.network import load_checkpoint, seeded
 
     return load_network(options, model, HERE, load_checkpoint, seeded)
 
 
-def export_to(out: Path, network: TenMaps, model: ModelToml) -> Path:
+def export_to(out: Path, network: TenMaps, model: Facts) -> Path:
     """Write the ONNX files of all three steps to the directory `out` and return the last one's path."""
     target = out / Path(model.onnx).name
     simplified = export_simplified(network, model, target.with_name(target.name.replace("_modify", "")))
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     options = parse(arguments, argv, coco.DATA_HELP, "detections.json")
 
-    model = read_model(HERE)
+    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     data = coco.read_coco(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:

@@ -16,13 +16,14 @@ import numpy as np
 import onnx
 
 from common import cli
-from common.agreement import check_differences, differences, print_differences
-from common.backend import fixed_batch, open_model, run_batch
+from common.backends.base import fixed_batch, run_batch
+from common.backends.deployed import open_model
+from common.compare.differences import check_differences, differences, print_differences
 from common.errors import GuideError
-from common.export import onnx_path, random_inputs
+from common.export.onnx_file import onnx_path, random_inputs
+from common.facts import Facts, read_facts
 from common.files import staged
-from common.model_toml import ModelToml, read_model
-from common.onnx_graph import load
+from common.graph.outline import load
 from patches.infinite_padding import pad_with_zero, pool_with_own_padding
 
 HERE = Path(__file__).resolve().parent
@@ -41,7 +42,7 @@ def modify(source: Path, target: Path, mode: str) -> list[str]:
     return changes
 
 
-def run_plain(path: Path, model: ModelToml) -> list[np.ndarray]:
+def run_plain(path: Path, model: Facts) -> list[np.ndarray]:
     """Return the outputs of an ONNX file for random inputs, run as it is written."""
     deployed = open_model(path, optimise=False)
     outputs = run_batch(deployed, random_inputs(model, fixed_batch(deployed) or 1))
@@ -49,11 +50,11 @@ def run_plain(path: Path, model: ModelToml) -> list[np.ndarray]:
     return outputs
 
 
-def measure(source: Path, target: Path, checkpoint: Path | None, model: ModelToml) -> list[float]:
+def measure(source: Path, target: Path, checkpoint: Path | None, model: Facts) -> list[float]:
     """Return the largest difference of each output of `target` from torch, or from `source` without a checkpoint."""
     found = run_plain(target, model)
     if checkpoint:
-        from common.checkpoint import run_torch
+        from common.backends.torch import run_torch
         from efficientdet_coco.network import load_checkpoint
 
         wanted = run_torch(load_checkpoint(checkpoint), random_inputs(model, len(found[0])))
@@ -65,7 +66,7 @@ def measure(source: Path, target: Path, checkpoint: Path | None, model: ModelTom
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     target = Path(model.onnx)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument

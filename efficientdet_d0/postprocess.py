@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from common.model_toml import ModelToml, read_model
-from common.results import made_by, open_results
+from common.facts import Facts, read_facts
+from common.npu_files.results import open_results, origin_of
 from efficientdet_coco import coco
 from efficientdet_coco.coco import Coco
 from efficientdet_coco.postprocessing import detect
@@ -27,7 +27,7 @@ from efficientdet_coco.scoring import score
 HERE = Path(__file__).resolve().parent
 
 
-def find_objects(results: Path, data: Coco, model: ModelToml) -> dict[str, np.ndarray]:
+def find_objects(results: Path, data: Coco, model: Facts) -> dict[str, np.ndarray]:
     """Return the detections by stem from a complete result directory."""
     opened = open_results(results, data.pictures, [tensor.image_shape for tensor in model.outputs])
     return {
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The directory that detections.json and metrics.json are written to (default: %(default)s).",
     )
     options = arguments.parse_args(argv)
-    model = read_model(HERE)
+    model = read_facts(HERE)
     data = coco.read_coco(options.data, need_pictures=False)
     start = time.perf_counter()
     seconds: dict[str, float] = {}
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         coco.write_detections(detections, data.pictures, find_objects(options.results, data, model))
         print(f"{detections}: the objects in {len(data.pictures)} pictures")
         seconds["postprocess"] = time.perf_counter() - start
-    backend, precision = made_by(options.results) if options.results else (None, None)
+    backend, precision = origin_of(options.results) if options.results else (None, None)
     verdict = score(
         data, detections, options.out, model, backend=backend, precision=precision, seconds=seconds
     )

@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 
 from common import cli
-from common.backend import BACKENDS, open_deployed, run_batch
+from common.backends.base import run_batch
+from common.backends.deployed import BACKENDS, open_deployed
 from common.errors import GuideError, about
+from common.facts import read_facts
 from common.files import write_json
-from common.images import write_image
-from common.model_toml import read_model
+from common.images.read import write_image
 from efficientdet_coco.categories import NAMES
 from efficientdet_coco.postprocessing import detect
 from efficientdet_coco.preprocessing import letterbox, network_input, read_rgb
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise GuideError(
             f"results are named after the pictures, but these names occur twice: {cli.shorten(twice)}."
         )
-    deployed = open_deployed(options.model, options.backend, read_model(HERE), HERE)
+    deployed = open_deployed(options.model, options.backend, read_facts(HERE), HERE)
     for path in options.images:
         image = read_rgb(path)
         with about(path):

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common import cli
-from common.bins import note_others, write_missing
 from common.errors import GuideError
 from common.files import write_array
+from common.npu_files.inputs import note_others, write_missing
 from efficientdet_coco import coco
 from efficientdet_coco.coco import Picture
 from efficientdet_coco.pipeline import prepare

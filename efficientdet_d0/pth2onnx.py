@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.checkpoint import published
-from common.export import add_arguments, compare, export
+from common.export.checkpoint import published
+from common.export.onnx_file import add_arguments, compare, export
+from common.facts import Facts, read_facts
 from common.files import staged
-from common.model_toml import ModelToml, read_model
 from patches.simplify import simplify
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def export_simplified(
-    network: TenMaps, model: ModelToml, out: Path, batch_size: int | None = None, opset: int = 11
+    network: TenMaps, model: Facts, out: Path, batch_size: int | None = None, opset: int = 11
 ) -> Path:
     """Write the network to `out` as ONNX, and beside it the simplified form, whose path is returned."""
     from patches.fixed_padding import fixed_padding
@@ -43,7 +43,7 @@ def export_simplified(
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add_arguments(arguments, model, batch_size=["--batch_size"])
     arguments.set_defaults(out=Path(model.onnx.replace("_modify", "")))

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.agreement import as_metrics, check_differences, print_differences
-from common.backend import Backend, choose_batch_size, open_deployed
-from common.checkpoint import run_torch, seeded
+from common.backends.base import Backend, choose_batch_size
+from common.backends.deployed import open_deployed
+from common.backends.torch import run_torch
+from common.compare.differences import as_metrics, check_differences, print_differences
 from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
-from common.export import export
-from common.model_toml import ModelToml, read_model
+from common.export.checkpoint import seeded
+from common.export.onnx_file import export
+from common.facts import Facts, read_facts
 from faceboxes_fddb import fddb, sample
 from faceboxes_fddb.agreement import Agreement, compare_pictures
 from faceboxes_fddb.fddb import Fold
@@ -44,7 +46,7 @@ def first(folds: Sequence[Fold], limit: int) -> list[Fold]:
     return kept
 
 
-def agree(deployed: Backend, network: FaceBoxes, paths: Sequence[Path], model: ModelToml) -> Agreement:
+def agree(deployed: Backend, network: FaceBoxes, paths: Sequence[Path], model: Facts) -> Agreement:
     """Measure and print how well the deployed model agrees with torch on picture files."""
     agreement = compare_pictures(deployed, partial(run_torch, network), paths)
     print(f"agreement with torch on {agreement.pictures} pictures:")
@@ -53,14 +55,14 @@ def agree(deployed: Backend, network: FaceBoxes, paths: Sequence[Path], model: M
     return agreement
 
 
-def load(options: argparse.Namespace, model: ModelToml) -> tuple[FaceBoxes, str | None]:
+def load(options: argparse.Namespace, model: Facts) -> tuple[FaceBoxes, str | None]:
     """Return the torch network, see `common.evaluation.load_network`."""
     from faceboxes_fddb.network import FaceBoxes, load_checkpoint
 
     return load_network(options, model, HERE, load_checkpoint, lambda: seeded(FaceBoxes))
 
 
-def export_to(out: Path, network: FaceBoxes, model: ModelToml) -> Path:
+def export_to(out: Path, network: FaceBoxes, model: Facts) -> Path:
     """Write the ONNX file to the directory `out` and return its path."""
     export(network, model, out / model.onnx)
     return out / model.onnx
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     options = parse(arguments, argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
 
-    model = read_model(HERE)
+    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     data = options.data or options.out / "sample"
     folds = fddb.read_folds(data) if options.data else sample.write_sample(data)

@@ -17,10 +17,10 @@ import numpy as np
 
 from common import cli
 from common.errors import GuideError
-from common.images import read_image
-from common.model_toml import ModelToml, read_model
-from common.parallel import map_threads
-from common.results import made_by, open_results
+from common.facts import Facts, read_facts
+from common.images.read import read_image
+from common.npu_files.results import open_results, origin_of
+from common.threads import map_threads
 from faceboxes_fddb import fddb
 from faceboxes_fddb.fddb import Fold
 from faceboxes_fddb.postprocessing import detect
@@ -40,7 +40,7 @@ def picture_factors(data: Path, folds: Sequence[Fold], workers: int) -> dict[str
     }
 
 
-def find_faces(results: Path, factors: Mapping[str, float], model: ModelToml) -> dict[str, np.ndarray]:
+def find_faces(results: Path, factors: Mapping[str, float], model: Facts) -> dict[str, np.ndarray]:
     """Return the faces by stem from a complete result directory."""
     opened = open_results(results, factors, [tensor.image_shape for tensor in model.outputs])
     stems = cli.progress(factors, len(factors), "postprocess")
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
-    model = read_model(HERE)
+    model = read_facts(HERE)
     folds = fddb.read_folds(options.data)
     start = time.perf_counter()
     seconds: dict[str, float] = {}
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fddb.write_detections(detections, find_faces(options.results, factors, model))
         print(f"{detections}: the faces of {len(factors)} pictures")
         seconds["postprocess"] = time.perf_counter() - start
-    backend, precision = made_by(options.results) if options.results else (None, None)
+    backend, precision = origin_of(options.results) if options.results else (None, None)
     verdict = score(
         folds,
         detections,

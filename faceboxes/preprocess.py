@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.bins import is_whole, note_others
 from common.errors import GuideError
 from common.files import write_array, write_text
-from common.parallel import map_threads
+from common.npu_files.inputs import is_whole, note_others
 from common.resume import unfinished
+from common.threads import map_threads
 from faceboxes_fddb import fddb
 from faceboxes_fddb.pipeline import prepare
 from faceboxes_fddb.preprocessing import SIZE

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.checkpoint import published
-from common.export import add_arguments, export
-from common.model_toml import read_model
+from common.export.checkpoint import published
+from common.export.onnx_file import add_arguments, export
+from common.facts import read_facts
 
 HERE = Path(__file__).resolve().parent
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add_arguments(arguments, model, checkpoint=["--trained_model"], out=["--save_folder"])
     options = arguments.parse_args(argv)

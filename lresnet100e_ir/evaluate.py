@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common import cli
-from common.agreement import as_metrics, check_differences, differences, print_differences
-from common.backend import choose_batch_size, open_deployed
-from common.checkpoint import run_torch, seeded
+from common.backends.base import choose_batch_size
+from common.backends.deployed import open_deployed
+from common.backends.torch import run_torch
+from common.compare.differences import as_metrics, check_differences, differences, print_differences
 from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
-from common.model_toml import ModelToml, read_model
+from common.export.checkpoint import seeded
+from common.facts import Facts, read_facts
 from lresnet_lfw import lfw, metric, sample
 from lresnet_lfw.lfw import Pairs
 from lresnet_lfw.pipeline import embed, fuse_named, prepare
@@ -37,7 +39,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def agree(
-    features: Mapping[str, np.ndarray], network: LResNet, pairs: Pairs, model: ModelToml
+    features: Mapping[str, np.ndarray], network: LResNet, pairs: Pairs, model: Facts
 ) -> dict[str, float]:
     """Compare the deployed model's features, by input name, with torch's, print that, return it for metrics.json."""
     wanted = {
@@ -53,14 +55,14 @@ def agree(
     return {"accuracy with torch": accuracy, **as_metrics(model, [largest])}
 
 
-def load(options: argparse.Namespace, model: ModelToml) -> tuple[LResNet, str | None]:
+def load(options: argparse.Namespace, model: Facts) -> tuple[LResNet, str | None]:
     """Return the torch network, see `common.evaluation.load_network`."""
     from lresnet_lfw.network import LResNet, load_checkpoint
 
     return load_network(options, model, HERE, load_checkpoint, lambda: seeded(LResNet))
 
 
-def export_to(out: Path, network: LResNet, model: ModelToml) -> Path:
+def export_to(out: Path, network: LResNet, model: Facts) -> Path:
     """Write the ONNX files of both steps to the directory `out` and return the last one's path."""
     return export_simplified(network, model, out / Path(model.onnx).name.replace("_sim", ""))
 
@@ -70,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     options = parse(arguments, argv, lfw.DATA_HELP, "pairs.csv")
 
-    model = read_model(HERE)
+    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     pairs = lfw.read_pairs(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.model_toml import read_model
-from common.results import made_by, open_results
+from common.facts import read_facts
+from common.npu_files.results import open_results, origin_of
 from lresnet_lfw import lfw
 from lresnet_lfw.arguments import add_positional
-from lresnet_lfw.postprocessing import fuse
+from lresnet_lfw.postprocessing import add_flipped
 from lresnet_lfw.scoring import score
 
 HERE = Path(__file__).resolve().parent
@@ -54,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     if options.results is None or options.data is None:
         arguments.error("both --results DIR and --data DATA are needed")
-    model = read_model(HERE)
+    model = read_facts(HERE)
     start = time.perf_counter()
     same = lfw.read_labels(options.data)
     names, mirrored = lfw.input_names(len(same))
     results = open_results(options.results, names + mirrored, [model.outputs[0].image_shape])
-    embeddings = fuse(results.read_all(names), results.read_all(mirrored))
-    backend, precision = made_by(options.results)
+    embeddings = add_flipped(results.read_all(names), results.read_all(mirrored))
+    backend, precision = origin_of(options.results)
     verdict = score(
         embeddings,
         same,

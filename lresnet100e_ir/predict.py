@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from common import cli
-from common.backend import BACKENDS, open_deployed
+from common.backends.deployed import BACKENDS, open_deployed
+from common.facts import read_facts
 from common.files import write_json
-from common.images import write_image
-from common.model_toml import read_model
+from common.images.read import write_image
 from lresnet_lfw.lfw import Face
 from lresnet_lfw.pipeline import embed, fuse_named
 from lresnet_lfw.preprocessing import SIZE
@@ -62,7 +62,7 @@ def threshold(text: str) -> float:
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE", help="An aligned face of 112x112 pixels.")

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import cli, info
-from common.bins import note_others, write_missing
+from common import cli
 from common.errors import about
 from common.files import staged, write_array
+from common.npu_files import input_list as info
+from common.npu_files.inputs import note_others, write_missing
 from lresnet_lfw import lfw
 from lresnet_lfw.arguments import add_positional
 from lresnet_lfw.lfw import Face

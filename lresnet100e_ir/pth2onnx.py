@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.checkpoint import published
-from common.export import add_arguments, export, onnx_path
-from common.model_toml import ModelToml, read_model
+from common.export.checkpoint import published
+from common.export.onnx_file import add_arguments, export, onnx_path
+from common.facts import Facts, read_facts
 from lresnet_lfw.arguments import add_positional
 from patches.simplify import simplify
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def export_simplified(
-    network: LResNet, model: ModelToml, out: Path, batch_size: int | None = None, opset: int = 11
+    network: LResNet, model: Facts, out: Path, batch_size: int | None = None, opset: int = 11
 ) -> Path:
     """Write the network to `out` as ONNX, and beside it the simplified form, whose path is returned."""
     export(network, model, out, batch_size, opset)
@@ -38,7 +38,7 @@ def export_simplified(
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     arguments = cli.parser(__doc__)
     plain = Path(model.onnx.replace("_sim", ""))
     add_arguments(arguments, model, checkpoint=["--source"], out=["--target"], batch_size=["--batchsize"])

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common import cli
-from common.agreement import as_metrics, check_differences, differences, print_differences
-from common.backend import Backend, choose_batch_size, open_deployed, run_batch
-from common.checkpoint import run_torch, seeded
+from common.backends.base import Backend, choose_batch_size, run_batch
+from common.backends.deployed import open_deployed
+from common.backends.torch import run_torch
+from common.compare.differences import as_metrics, check_differences, differences, print_differences
 from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
-from common.export import export
-from common.model_toml import ModelToml, read_model
+from common.export.checkpoint import seeded
+from common.export.onnx_file import export
+from common.facts import Facts, read_facts
 from pcb_market import market, metric, sample
 from pcb_market.market import Market
 from pcb_market.pipeline import embed, prepare
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 
 
-def agree(deployed: Backend, network: PCB, data: Market, model: ModelToml) -> dict[str, float]:
+def agree(deployed: Backend, network: PCB, data: Market, model: Facts) -> dict[str, float]:
     """Compare the deployed model's outputs and figures with torch's, print that, return it for metrics.json."""
     largest = np.zeros(len(model.outputs))
     features: dict[str, list[np.ndarray]] = {"query": [], "gallery": []}
@@ -54,14 +56,14 @@ def agree(deployed: Backend, network: PCB, data: Market, model: ModelToml) -> di
     return {"mAP with torch": scores.mean_ap, **as_metrics(model, largest.tolist())}
 
 
-def load(options: argparse.Namespace, model: ModelToml) -> tuple[PCB, str | None]:
+def load(options: argparse.Namespace, model: Facts) -> tuple[PCB, str | None]:
     """Return the torch network, see `common.evaluation.load_network`."""
     from pcb_market.network import PCB, load_checkpoint
 
     return load_network(options, model, HERE, lambda path: load_checkpoint(path, model), lambda: seeded(PCB))
 
 
-def export_to(out: Path, network: PCB, model: ModelToml) -> Path:
+def export_to(out: Path, network: PCB, model: Facts) -> Path:
     """Write the ONNX file to the directory `out` and return its path."""
     export(network, model, out / model.onnx)
     return out / model.onnx
@@ -72,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     options = parse(arguments, argv, market.DATA_HELP, "PCB_inference_result.json")
 
-    model = read_model(HERE)
+    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     data = market.read_market(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:

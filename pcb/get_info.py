@@ -6,7 +6,7 @@ python get_info.py bin ./gallery_preproc_data_Ascend310 ./gallery_preproc_data_A
 
 from __future__ import annotations
 
-from common.info import main
+from common.npu_files.input_list import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

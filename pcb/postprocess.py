@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from common.model_toml import ModelToml, read_model
-from common.results import made_by, open_results
+from common.facts import Facts, read_facts
+from common.npu_files.results import open_results, origin_of
 from pcb_market import market
 from pcb_market.market import Pictures
 from pcb_market.scoring import score
@@ -24,7 +24,7 @@ from pcb_market.scoring import score
 HERE = Path(__file__).resolve().parent
 
 
-def read_features(results: Path, pictures: Pictures, model: ModelToml) -> np.ndarray:
+def read_features(results: Path, pictures: Pictures, model: Facts) -> np.ndarray:
     """Return the features of pictures from a result directory, Nx12288 float32, in the pictures' order."""
     shapes = [tensor.image_shape for tensor in model.outputs]
     features = open_results(results, pictures, shapes, needed=1).read_all(list(pictures))
@@ -60,12 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The guide's flag; there is one data set.",
     )
     options = arguments.parse_args(argv)
-    model = read_model(HERE)
+    model = read_facts(HERE)
     start = time.perf_counter()
     data = market.read_market(options.data)
     query = read_features(options.query, data.query, model)
     gallery = read_features(options.gallery, data.gallery, model)
-    backend, precision = made_by(options.query)
+    backend, precision = origin_of(options.query)
     verdict = score(
         query,
         gallery,

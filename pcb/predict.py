@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 
 from common import cli
-from common.backend import BACKENDS, choose_batch_size, open_deployed
+from common.backends.base import choose_batch_size
+from common.backends.deployed import BACKENDS, open_deployed
+from common.facts import read_facts
 from common.files import write_json
-from common.images import SUFFIXES, write_image
-from common.info import list_files
-from common.model_toml import read_model
+from common.images.read import SUFFIXES, write_image
+from common.npu_files.input_list import list_files
 from pcb_market.pipeline import embed
 from pcb_market.postprocessing import squared_distances, squared_lengths
 from pcb_market.preprocessing import HEIGHT, WIDTH, read_person
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     person = read_person(options.query)
     gallery = list_files(options.gallery, SUFFIXES)
-    deployed = open_deployed(options.model, options.backend, read_model(HERE), HERE)
+    deployed = open_deployed(options.model, options.backend, read_facts(HERE), HERE)
     batch_size = choose_batch_size(deployed, options.batch_size)
     pictures = {str(path): path for path in (options.query, *gallery)}
     features = embed(deployed, pictures, batch_size, options.workers, {})

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.bins import note_others, write_missing
 from common.files import write_array
+from common.npu_files.inputs import note_others, write_missing
 from pcb_market import market
 from pcb_market.market import Pictures
 from pcb_market.pipeline import prepare

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.agreement import as_metrics, check_differences, print_differences
-from common.backend import Backend, choose_batch_size, open_deployed
-from common.checkpoint import run_torch
+from common.backends.base import Backend, choose_batch_size
+from common.backends.deployed import open_deployed
+from common.backends.torch import run_torch
+from common.compare.differences import as_metrics, check_differences, print_differences
 from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
-from common.model_toml import ModelToml, read_model
+from common.facts import Facts, read_facts
 from pth2onnx import FORMS, export_form
 from rfcn_adapt import adapt
 from rfcn_voc import sample, voc
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 
 
-def agree(deployed: Backend, network: Rfcn, paths: Sequence[Path], model: ModelToml) -> Agreement:
+def agree(deployed: Backend, network: Rfcn, paths: Sequence[Path], model: Facts) -> Agreement:
     """Measure and print how well the deployed model agrees with torch on picture files."""
     agreement = compare_pictures(deployed, partial(run_torch, network), paths)
     print(f"agreement with torch on {agreement.pictures} pictures:")
@@ -47,14 +48,14 @@ def agree(deployed: Backend, network: Rfcn, paths: Sequence[Path], model: ModelT
     return agreement
 
 
-def load(options: argparse.Namespace, model: ModelToml) -> tuple[Rfcn, str | None]:
+def load(options: argparse.Namespace, model: Facts) -> tuple[Rfcn, str | None]:
     """Return the torch network, see `common.evaluation.load_network`."""
     from rfcn_voc.network import load_checkpoint, seeded
 
     return load_network(options, model, HERE, load_checkpoint, seeded)
 
 
-def export_to(out: Path, network: Rfcn, model: ModelToml, form: str) -> Path:
+def export_to(out: Path, network: Rfcn, model: Facts, form: str) -> Path:
     """Write the ONNX file, and from the guide's form that for ATC, to the directory `out`; return the first one's path."""
     target = out / model.onnx
     export_form(network, model, target, form)
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.form and options.model:
         arguments.error("--form is for an export; the file of --model has its form already")
 
-    model = read_model(HERE)
+    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     data = voc.read_voc(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:

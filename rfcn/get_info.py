@@ -5,7 +5,7 @@ python get_info.py bin ./bin ./demo.info 1344 1344
 
 from __future__ import annotations
 
-from common.info import main
+from common.npu_files.input_list import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

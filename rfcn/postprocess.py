@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from common.model_toml import ModelToml, read_model
-from common.results import made_by, open_results
-from common.shard import add_shard
+from common.engine.shard import add_shard
+from common.facts import Facts, read_facts
+from common.npu_files.results import open_results, origin_of
 from rfcn_voc import shards, voc
 from rfcn_voc.detections import write_detections
 from rfcn_voc.pipeline import placements
@@ -31,7 +31,7 @@ from rfcn_voc.voc import Voc
 HERE = Path(__file__).resolve().parent
 
 
-def find_objects(results: Path, part: Voc, data: Voc, model: ModelToml) -> dict[str, np.ndarray]:
+def find_objects(results: Path, part: Voc, data: Voc, model: Facts) -> dict[str, np.ndarray]:
     """Return the detections in a part of the data by stem; the results of it must be complete."""
     if not part.pictures:
         return {}
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     if options.shard and options.detections:
         arguments.error("--shard takes part of the results, not of stored detections")
-    model = read_model(HERE)
+    model = read_facts(HERE)
     data = voc.read_voc(options.data, need_pictures=options.detections is None)
     start = time.perf_counter()
     seconds: dict[str, float] = {}
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_detections(detections, data, objects)
         print(f"{detections}: the objects in {len(data.pictures)} pictures")
         seconds["postprocess"] = time.perf_counter() - start
-    backend, precision = made_by(options.results) if options.results else (None, None)
+    backend, precision = origin_of(options.results) if options.results else (None, None)
     verdict = score(
         data, detections, options.out, model, backend=backend, precision=precision, seconds=seconds
     )

@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 
 from common import cli
-from common.backend import BACKENDS, open_deployed, run_batch
+from common.backends.base import run_batch
+from common.backends.deployed import BACKENDS, open_deployed
 from common.errors import GuideError
+from common.facts import read_facts
 from common.files import write_json
-from common.images import write_image
-from common.model_toml import read_model
+from common.images.read import write_image
 from rfcn_voc.pipeline import IM_INFO, further_inputs
 from rfcn_voc.postprocessing import detect
 from rfcn_voc.preprocessing import network_input, note_cropped, placement, read_rgb
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise GuideError(
             f"results are named after the pictures, but these names occur twice: {cli.shorten(twice)}."
         )
-    deployed = open_deployed(options.model, options.backend, read_model(HERE), HERE, [IM_INFO])
+    deployed = open_deployed(options.model, options.backend, read_facts(HERE), HERE, [IM_INFO])
     for path in options.images:
         image = read_rgb(path)
         placed = placement(image.width, image.height)

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common import cli
-from common.bins import note_others, write_missing
+from common.engine.shard import add_shard
 from common.files import write_array
-from common.info import write_info
-from common.shard import add_shard
+from common.npu_files.input_list import write_info
+from common.npu_files.inputs import note_others, write_missing
 from rfcn_voc import voc
 from rfcn_voc.pipeline import placements, prepare
 from rfcn_voc.preprocessing import SIZE, note_cropped

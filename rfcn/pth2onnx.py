@@ -17,10 +17,10 @@ import numpy as np
 import onnx
 
 from common import cli
-from common.checkpoint import published
-from common.export import add_arguments, write_onnx
+from common.export.checkpoint import published
+from common.export.onnx_file import add_arguments, write_onnx
+from common.facts import Facts, read_facts
 from common.files import staged
-from common.model_toml import ModelToml, read_model
 from rfcn_voc.agreement import compare
 from rfcn_voc.standard_head import BODY, attach_head
 
@@ -33,7 +33,7 @@ TRACED = 96  # pixels; the tracer keeps all maps, gigabytes at full size, and th
 OPSETS = range(11, 17)  # ATC has its operators for regions up to 16
 
 
-def export_form(network: Rfcn, model: ModelToml, out: Path, form: str = "guide", opset: int = 11) -> None:
+def export_form(network: Rfcn, model: Facts, out: Path, form: str = "guide", opset: int = 11) -> None:
     """Write the network to `out` as ONNX in one of the forms; nothing is left there unless it agrees with torch."""
     from rfcn_voc.network import Body
 
@@ -50,7 +50,7 @@ def export_form(network: Rfcn, model: ModelToml, out: Path, form: str = "guide",
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add_arguments(arguments, model, ["--input"], ["--output"], batch_size=None, opsets=OPSETS)
     arguments.add_argument(

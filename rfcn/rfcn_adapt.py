@@ -15,10 +15,10 @@ import onnx
 
 from common import cli
 from common.errors import GuideError, about
-from common.export import onnx_path
+from common.export.onnx_file import onnx_path
+from common.facts import read_facts
 from common.files import staged
-from common.model_toml import read_model
-from common.onnx_graph import load
+from common.graph.outline import load
 from patches.int32 import use_int32
 from patches.vendor_operators import use_vendor_operators
 
@@ -38,7 +38,7 @@ def adapt(source: Path, target: Path) -> list[str]:
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_model(HERE)
+    model = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add(

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import cli
-from common.aipp import Aipp, fold, named_aipp, read_aipp
 from common.errors import GuideError
-from common.model_toml import read_model
-from common.onnx_graph import Value, describe, load
+from common.facts import read_facts
+from common.graph.aipp import Aipp, fold, named_aipp, read_aipp
+from common.graph.outline import Value, describe, load
 
 MEANS = st.integers(0, 255).map(float)
 MINIMA = st.floats(0, 255, width=32)
@@ -109,11 +109,11 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path):
 
 def test_the_file_that_a_model_names_is_read_beside_it(write_model):
     line = 'insert_op_conf = "aipp.config"\n'
-    assert named_aipp(read_model(folder := write_model()), folder) == Aipp(mean=(104, 117, 123))
-    assert named_aipp(read_model(folder := write_model((line, ""))), folder) is None
+    assert named_aipp(read_facts(folder := write_model()), folder) == Aipp(mean=(104, 117, 123))
+    assert named_aipp(read_facts(folder := write_model((line, ""))), folder) is None
     folder = write_model((line, 'insert_op_conf = "lost.config"\n'))
     with pytest.raises(GuideError, match=r"lost\.config: no such AIPP file"):
-        named_aipp(read_model(folder), folder)
+        named_aipp(read_facts(folder), folder)
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path, capsys):

@@ -10,8 +10,8 @@ import pytest
 
 from common.atc import atc_command, main
 from common.errors import GuideError
-from common.model_toml import read_model
-from common.onnx_graph import describe, load
+from common.facts import read_facts
+from common.graph.outline import describe, load
 from common.process import quote
 
 GOLDEN = (
@@ -74,7 +74,7 @@ def table(*names):
 
 def refusal(folder, batch_size=1, soc_version="Ascend310P3"):
     with pytest.raises(GuideError) as error:
-        atc_command(read_model(folder), folder / "tiny.onnx", batch_size, soc_version, folder)
+        atc_command(read_facts(folder), folder / "tiny.onnx", batch_size, soc_version, folder)
     return str(error.value)
 
 
@@ -94,7 +94,7 @@ def test_the_printed_command_is_one_that_atc_takes_in_a_shell(folder, fake_atc, 
 def test_the_command_without_aipp_and_out_nodes_is_as_short_as_the_guides(make_onnx, write_model):
     options = '[atc.options]\nenable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
     folder = write_model(("name_out_nodes = true\n", ""), (options, ""), ('"debug"', '"error"'))
-    command = atc_command(read_model(folder), make_onnx(), 1, "Ascend310", folder)
+    command = atc_command(read_facts(folder), make_onnx(), 1, "Ascend310", folder)
     assert quote(command) == (
         f"atc --framework=5 --model={folder / 'tiny.onnx'} --output=tiny_bs1 --input_format=NCHW "
         '--input_shape="image:1,3,4,6" --log=error --soc_version=Ascend310'
@@ -105,7 +105,7 @@ def test_a_mixlist_is_passed_on_with_a_mixed_precision(make_onnx, write_model):
     new = 'precision_mode = "allow_mix_precision"\nmodify_mixlist = "ops.json"\n'
     folder = write_model(("enable_small_channel = 1\n", new))
     (folder / "ops.json").write_text('{"black-list": {"to-add": ["ReduceMeanD"]}}')
-    command = atc_command(read_model(folder), make_onnx(), 1, "Ascend310", folder)
+    command = atc_command(read_facts(folder), make_onnx(), 1, "Ascend310", folder)
     assert command[-3:-1] == ["--precision_mode=allow_mix_precision", "--modify_mixlist=ops.json"]
 
 
@@ -188,7 +188,7 @@ def test_all_that_does_not_fit_is_listed_at_once(make_onnx, write_model):
 
 def test_a_file_of_a_fixed_batch_is_converted_for_that_batch_only(make_onnx, folder):
     make_onnx(batch=4)
-    command = atc_command(read_model(folder), folder / "tiny.onnx", 4, "Ascend310", folder)
+    command = atc_command(read_facts(folder), folder / "tiny.onnx", 4, "Ascend310", folder)
     assert "--input_shape=image:4,3,4,6" in command
     message = (
         "input 'image': asked for (16, 3, 4, 6), the file has (4, 3, 4, 6); export it for this batch size"
@@ -223,7 +223,7 @@ def test_an_aipp_file_that_does_not_fit_is_refused_by_name(folder, text, message
     path.write_text(
         "aipp_op { aipp_mode : static input_format : RGB888_U8 src_image_size_w : 6 src_image_size_h : 4 }"
     )
-    assert atc_command(read_model(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder)
+    assert atc_command(read_facts(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder)
 
 
 def test_aipp_for_an_input_of_another_number_of_channels_is_refused(make_onnx, write_model):

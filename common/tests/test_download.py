@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
-from common.download import UnavailableError, fetch
 from common.errors import GuideError
-from common.model_toml import Checkpoint
+from common.export.download import UnavailableError, fetch
+from common.facts import Checkpoint
 
 DATA = bytes(range(251)) * 997  # several blocks of 64 KiB
 PAGE = b"<html>Quota exceeded</html>"

@@ -12,7 +12,7 @@ import pytest
 from common import cli
 from common.errors import GuideError
 from common.evaluation import SEEDED, load_network, parse, subject_of
-from common.model_toml import read_model
+from common.facts import read_facts
 
 CONTENT = bytes(range(250)) * 4
 URLS = ('"https://example.org/tiny.pth"', "")  # no source: nothing is asked of any server
@@ -95,7 +95,7 @@ def test_help_says_what_the_data_is_and_what_is_written(capsys):
 @pytest.fixture
 def published(write_model):
     """The model of a directory whose checkpoint has no source to be downloaded from."""
-    model = read_model(write_model(('"00"', f'"{hashlib.sha256(CONTENT).hexdigest()}"'), URLS))
+    model = read_facts(write_model(('"00"', f'"{hashlib.sha256(CONTENT).hexdigest()}"'), URLS))
 
     def load(folder, path=None):
         return load_network(
@@ -128,7 +128,7 @@ def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, published
 
 
 def test_a_checkpoint_without_a_published_hash_is_replaced_by_seeded_weights(tmp_path, write_model, capsys):
-    model = read_model(write_model(('sha256 = "00"', "")))
+    model = read_facts(write_model(('sha256 = "00"', "")))
     found = load_network(
         SimpleNamespace(checkpoint=None), model, tmp_path, lambda file: file, lambda: "seeded"
     )
@@ -150,7 +150,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_not_replaced_by_seeded_weights(tm
 
     options = SimpleNamespace(checkpoint=tmp_path / "own.pth")
     with pytest.raises(GuideError, match="own.pth: not a Tiny checkpoint"):
-        load_network(options, read_model(write_model()), tmp_path, load, lambda: "seeded")
+        load_network(options, read_facts(write_model()), tmp_path, load, lambda: "seeded")
 
 
 def subject(tmp_path, *words, made_up=None):

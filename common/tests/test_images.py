@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from common import cli
 from common.errors import GuideError
-from common.images import read_image, write_image
+from common.images.read import read_image, write_image
 
 SMALL = [cv2.IMWRITE_JPEG_QUALITY, 40, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
 KINDS = {

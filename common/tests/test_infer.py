@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from common import backend
+from common.backends import base as backend
 from common.infer import infer, main
 
 PRINTED = """\

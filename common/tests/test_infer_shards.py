@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from common.engine.shard import Shard
 from common.infer import main
-from common.shard import Shard
 
 FIRST, SECOND = Shard(1, 2), Shard(2, 2)
 

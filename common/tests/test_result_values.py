@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common import cli
 from common.errors import GuideError
 from common.infer import write_output
-from common.results import open_results
+from common.npu_files.results import open_results
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 SUFFIXES = ["bin", "txt"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import GuideError
 from common.infer import main, write_output
-from common.results import made_by, open_results
+from common.npu_files.results import open_results, origin_of
 
 SHAPES = [(2, 3), (5,)]
 # Names as data sets have them: with underscores, dots and digits, not hidden.
@@ -162,18 +162,18 @@ def test_what_the_library_infers_is_read_back(tmp_path, monkeypatch, make_onnx, 
         scaled, sums = results.read(stem)
         np.testing.assert_array_equal(scaled, 2 * image)
         np.testing.assert_array_equal(sums, image.sum((1, 2)))
-    assert made_by(tmp_path / "result") == made_by(results.folder) == ("onnxruntime", "float32")
+    assert origin_of(tmp_path / "result") == origin_of(results.folder) == ("onnxruntime", "float32")
 
 
 def test_the_backend_of_results_without_a_record_is_unknown(tmp_path):
     folder = tmp_path / "result" / "dumpOutput_device0"
     write(folder, ["a"])
-    assert made_by(folder) == (None, None)
+    assert origin_of(folder) == (None, None)
     record = tmp_path / "result" / "infer.json"
     record.write_text("{")
-    assert made_by(folder) == (None, None)
+    assert origin_of(folder) == (None, None)
     record.write_text(json.dumps({"backend": "other", "precision": "float16"}))
-    assert made_by(folder) == ("other", "float16")
+    assert origin_of(folder) == ("other", "float16")
 
 
 @pytest.mark.parametrize("name", ["whatever.bin", "a_.bin"])

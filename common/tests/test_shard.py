@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import cli
-from common.shard import Shard, add_shard, parse_shard
+from common.engine.shard import Shard, add_shard, parse_shard
 
 
 @pytest.mark.parametrize("text", ["1/1", "1/2", "2/2", "7/100"])

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.backend import open_model
+from common.backends.deployed import open_model
+from common.engine.stream import run_model
 from common.errors import GuideError
-from common.onnx_graph import Value
-from common.stream import run_model
+from common.graph.outline import Value
 
 
 class Noting:
@@ -151,7 +151,7 @@ def test_an_error_of_a_source_arrives_as_it_is_after_the_batches_before_it(model
 def test_seconds_are_summed_over_sources_and_batches(model, monkeypatch, workers, count, batches):
     clocks = defaultdict(itertools.count)  # each thread has its own, which counts how often it is asked
     clock = SimpleNamespace(perf_counter=lambda: next(clocks[threading.get_ident()]))
-    monkeypatch.setattr("common.stream.time", clock)
+    monkeypatch.setattr("common.engine.stream.time", clock)
     seconds = {"infer": 99.0, "postprocess": 5.0}
     assert len(list(run(model, named(range(count)), workers=workers, seconds=seconds))) == count
     assert seconds == {"preprocess": count, "infer": batches, "postprocess": 5.0}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from common import checkpoint
+from common.export import checkpoint
 
 with (
     warnings.catch_warnings()
@@ -42,7 +42,7 @@ class TenMaps(nn.Module):
 
 
 def load_checkpoint(path: Path) -> TenMaps:
-    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`."""
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`."""
     weights = checkpoint.state_dict(checkpoint.read(path), path)
     return TenMaps(checkpoint.load(build(), weights, path, "EfficientDet-D0")).eval()
 

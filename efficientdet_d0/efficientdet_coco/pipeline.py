@@ -9,16 +9,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from common.backend import Backend
+from common.backends.base import Backend
+from common.engine.stream import run_model
 from common.errors import about
-from common.stream import run_model
 from efficientdet_coco.postprocessing import detect
-from efficientdet_coco.preprocessing import Placed, letterbox, network_input, read_rgb
+from efficientdet_coco.preprocessing import Letterbox, letterbox, network_input, read_rgb
 
 Array = NDArray[Any]
 
 
-def prepare(path: Path) -> tuple[Array, Placed]:
+def prepare(path: Path) -> tuple[Array, Letterbox]:
     """Read a picture and return the network's input, 3x512x512 float32 RGB, and how the picture lies on it."""
     image = read_rgb(path)
     with about(path):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientdet_coco.preprocessing import SIZE, Placed
+from efficientdet_coco.preprocessing import SIZE, Letterbox
 
 Array = NDArray[Any]
 LEVELS = (3, 4, 5, 6, 7)
@@ -90,7 +90,7 @@ def decode(regressions: Sequence[Array], chosen: Array) -> Array:
     return np.stack((x - w / two, y - h / two, x + w / two, y + h / two), axis=1)
 
 
-def suppress(boxes: Array, classes: Array) -> Array:
+def nms(boxes: Array, classes: Array) -> Array:
     """Return the indices of the first 100 boxes, best first, that none better of their class overlaps by over 0.5.
 
     Args:
@@ -118,7 +118,7 @@ def suppress(boxes: Array, classes: Array) -> Array:
     return np.array(kept, int)
 
 
-def detect(maps: Sequence[Array], placed: Placed) -> Array:
+def detect(maps: Sequence[Array], placed: Letterbox) -> Array:
     """Return at most 100 detections, Nx6 float32 (xmin, ymin, xmax, ymax, score, category), best first.
 
     Boxes are in the picture's own pixels, clipped to it; categories are COCO's, 1 to 90.
@@ -131,7 +131,7 @@ def detect(maps: Sequence[Array], placed: Placed) -> Array:
     scale = np.float32(placed.scale)
     limits = np.array([placed.width, placed.height], np.float32) / scale
     boxes = np.clip(decode(maps[5:], anchor), 0, np.concatenate((limits, limits)))
-    kept = suppress(boxes, category)
+    kept = nms(boxes, category)
     with np.errstate(over="ignore"):  # a logit below -88 has the score 0
         scores = 1 / (1 + np.exp(-logits[kept]))
     return np.column_stack((boxes[kept] * scale, scores, category[kept] + 1)).astype(np.float32)

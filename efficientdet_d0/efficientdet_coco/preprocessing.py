@@ -23,7 +23,7 @@ _VALUES = (np.arange(256, dtype=np.float32) - _MEAN) / _DEVIATION
 
 
 @dataclass(frozen=True)
-class Placed:
+class Letterbox:
     """How a picture lies on the canvas: its own width and height, and what canvas pixels are multiplied by."""
 
     width: int
@@ -46,7 +46,7 @@ def read_rgb(path: Path) -> Image.Image:
         raise GuideError(f"{path}: the picture is damaged ({error}). Copy or download it again.") from None
 
 
-def letterbox(image: Image.Image) -> tuple[NDArray[np.uint8], Placed]:
+def letterbox(image: Image.Image) -> tuple[NDArray[np.uint8], Letterbox]:
     """Scale a picture to fit 512x512, bilinear, and put it in the upper left corner of the mean colour.
 
     Sides are truncated, not rounded: a longer side of 49 or 685 pixels becomes 511.
@@ -60,7 +60,7 @@ def letterbox(image: Image.Image) -> tuple[NDArray[np.uint8], Placed]:
         raise GuideError(f"the picture is too narrow: {image.width}x{image.height} pixels.")
     canvas = Image.new("RGB", (SIZE, SIZE), _FILL)
     canvas.paste(image.resize((width, height), Image.Resampling.BILINEAR))
-    return np.asarray(canvas), Placed(image.width, image.height, 1 / scale)
+    return np.asarray(canvas), Letterbox(image.width, image.height, 1 / scale)
 
 
 def network_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -71,6 +71,6 @@ def network_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
     return scaled
 
 
-def placement(width: int, height: int) -> Placed:
+def placement(width: int, height: int) -> Letterbox:
     """Return how a picture of that size lies on the canvas."""
-    return Placed(width, height, 1 / min(SIZE / height, SIZE / width))
+    return Letterbox(width, height, 1 / min(SIZE / height, SIZE / width))

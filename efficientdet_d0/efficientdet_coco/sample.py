@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.files import write_json
-from common.images import write_image
-from common.library_pictures import library_picture
+from common.images.library import library_picture
+from common.images.read import write_image
 from efficientdet_coco.categories import NAMES
 
 WHAT = "four library pictures"

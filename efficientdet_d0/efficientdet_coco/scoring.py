@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.model_toml import ModelToml
-from common.report import why_not_whole, write_metrics
+from common.facts import Facts
+from common.report.metrics_json import why_not_whole, write_metrics
 from efficientdet_coco import coco, metric
 from efficientdet_coco.coco import Coco
 
@@ -16,7 +16,7 @@ def score(
     data: Coco,
     detections: Path,
     out: Path,
-    model: ModelToml,
+    model: Facts,
     *,
     dataset: str | None = None,
     why_not_comparable: str | None = None,

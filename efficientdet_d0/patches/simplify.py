@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from common.errors import GuideError
-from common.onnx_graph import load
+from common.graph.outline import load
 
 _SKIPPED = ["fuse_pad_into_pool"]
 

@@ -52,7 +52,7 @@ def library_pictures() -> dict[str, Image.Image]:
     """Pictures that installed libraries carry, RGB, under the names the reference gives them."""
     from sklearn.datasets import load_sample_image
 
-    from common.library_pictures import library_picture
+    from common.images.library import library_picture
 
     pixels = {
         "astronaut": library_picture("astronaut")[..., ::-1],

@@ -57,7 +57,7 @@ def overlap(a, b):
     return shared / union if union else 0.0
 
 
-def suppress(boxes, classes, most=100):
+def nms(boxes, classes, most=100):
     """Greedy suppression, class by class; boxes by descending score."""
     kept = []
     for i, box in enumerate(boxes):
@@ -79,7 +79,7 @@ def detect(maps, width, height, above):
         ]
         for i in found
     ]
-    kept = suppress(boxes, [classes[i] for i in found])
+    kept = nms(boxes, [classes[i] for i in found])
     return [
         [*(value * scale for value in boxes[i]), 1 / (1 + math.exp(-logits[i])), classes[i] + 1] for i in kept
     ]

@@ -9,8 +9,8 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
 
 import evaluate  # noqa: E402
-from common import download  # noqa: E402
-from common.onnx_graph import load  # noqa: E402
+from common.export import download  # noqa: E402
+from common.graph.outline import load  # noqa: E402
 from efficientdet_coco import agreement, coco, sample  # noqa: E402
 from efficientdet_coco.categories import NAMES  # noqa: E402
 from patches.infinite_padding import infinite_pads  # noqa: E402

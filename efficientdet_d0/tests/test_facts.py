@@ -8,11 +8,11 @@ import shlex
 import numpy as np
 import pytest
 
-from common.model_toml import read_model
+from common.facts import read_facts
 from efficientdet_coco import postprocessing, preprocessing
 from tests.conftest import HERE, read_json
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 DEVICES = ("310", "310P", "T4")
 BATCH_SIZES = [1, 4, 8, 16, 32, 64]
 

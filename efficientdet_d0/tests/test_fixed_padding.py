@@ -63,7 +63,7 @@ def test_an_error_ends_it_too():
 
 
 def test_the_network_gives_the_same_inside_the_block():
-    from common.checkpoint import run_torch
+    from common.backends.torch import run_torch
     from efficientdet_coco.network import seeded
 
     network, image = seeded(), torch.linspace(-2, 2, 3 * 512 * 512).reshape(1, 3, 512, 512).numpy()

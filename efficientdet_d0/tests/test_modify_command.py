@@ -7,7 +7,7 @@ import re
 import pytest
 
 import modify_onnx
-from common.onnx_graph import load
+from common.graph.outline import load
 
 
 def operators(model):

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
 
-from common.checkpoint import run_torch  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
 from efficientdet_coco.coco import Picture, read_detections, write_detections  # noqa: E402
 from efficientdet_coco.network import build, load_checkpoint, seeded  # noqa: E402

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from efficientdet_coco.postprocessing import anchors, decode, detect, suppress, top_candidates
-from efficientdet_coco.preprocessing import Placed, placement
+from efficientdet_coco.postprocessing import anchors, decode, detect, nms, top_candidates
+from efficientdet_coco.preprocessing import Letterbox, placement
 from tests import naive
 from tests.conftest import read_json
 
@@ -71,7 +71,7 @@ def test_synthetic_maps_give_the_reference_candidates_and_detections(name, cases
     )
     if case["img_size_wh"] is None:
         return  # without the picture's size the original clips nothing, which the guide never does
-    found = detect(maps, Placed(*case["img_size_wh"], case["img_scale"]))
+    found = detect(maps, Letterbox(*case["img_size_wh"], case["img_scale"]))
     assert found.shape == (case["nonzero"], 6)
     assert found.dtype == np.float32
     expected = stored[name][: len(found)]
@@ -160,19 +160,19 @@ def test_suppression_is_the_greedy_one_class_by_class(count, classes, spread, wh
     boxes[:, 2:] += boxes[:, :2]
     boxes = np.floor(boxes / 4).astype(np.float32) if whole else boxes.astype(np.float32)
     kinds = rng.integers(0, classes, count)
-    assert suppress(boxes, kinds).tolist() == naive.suppress(boxes.tolist(), kinds)
+    assert nms(boxes, kinds).tolist() == naive.nms(boxes.tolist(), kinds)
 
 
 def test_an_overlap_of_exactly_a_half_is_no_reason():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 5.01]], np.float32)
-    assert suppress(boxes, np.zeros(3)).tolist() == [0, 1]
-    assert suppress(boxes[[0, 2]], np.zeros(2)).tolist() == [0]
-    assert suppress(boxes[[0, 2]], np.array([0, 1])).tolist() == [0, 1]
+    assert nms(boxes, np.zeros(3)).tolist() == [0, 1]
+    assert nms(boxes[[0, 2]], np.zeros(2)).tolist() == [0]
+    assert nms(boxes[[0, 2]], np.array([0, 1])).tolist() == [0, 1]
 
 
 def test_boxes_without_area_stay():
     boxes = np.array([[5, 5, 5, 5], [5, 5, 5, 5], [5, 0, 5, 9], [0, 0, 9, 9]], np.float32)
-    assert suppress(boxes, np.zeros(4)).tolist() == [0, 1, 2, 3]
+    assert nms(boxes, np.zeros(4)).tolist() == [0, 1, 2, 3]
 
 
 def flat_maps():

@@ -1,4 +1,4 @@
-"""Why the guide needs ops_info.json: what common.preflight finds in this network."""
+"""Why the guide needs ops_info.json: what ascend_tools.preflight finds in this network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_list_that_preflight_writes_is_the_guides(recipe_fixed, run, tmp_pat
     data = write_sample(tmp_path / "data")
     assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "bins")]) == 0
     done = run(
-        "common.preflight",
+        "ascend_tools.preflight",
         *("--model", simplified, "--input", tmp_path / "bins", "--limit", 2, "--out", tmp_path / "preflight"),
     )
     assert done.returncode == 0, done.stderr

@@ -15,14 +15,14 @@ torch = pytest.importorskip("torch", reason="the export needs torch")
 
 import pth2onnx  # noqa: E402
 from common.errors import GuideError  # noqa: E402
-from common.model_toml import read_model  # noqa: E402
-from common.onnx_graph import describe, load  # noqa: E402
+from common.facts import read_facts  # noqa: E402
+from common.graph.outline import describe, load  # noqa: E402
 from efficientdet_coco.network import seeded  # noqa: E402
 from efficientdet_coco.preprocessing import letterbox, network_input  # noqa: E402
 from patches.infinite_padding import infinite_pads  # noqa: E402
 from tests.conftest import HERE, read_json  # noqa: E402
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 SIDES = (64, 32, 16, 8, 4)
 MAPS = [
     (f"{kind}_p{level}", (channels, side, side))

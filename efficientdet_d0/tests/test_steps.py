@@ -23,7 +23,8 @@ LAST = STEMS[-1]
 def steps(tmp_path_factory, seeded_onnx):
     """The files of all steps, made once: data, prep, info, results."""
     import preprocess
-    from common import infer, info
+    from common import infer
+    from common.npu_files import input_list as info
 
     root = tmp_path_factory.mktemp("steps")
     small_data(root / "data")
@@ -157,9 +158,9 @@ def test_a_subset_is_labelled_and_has_no_verdict(scored):
 
 @pytest.mark.parametrize(("kept", "code", "verdict"), [(99, 0, "PASS"), (1, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, steps, tmp_path, monkeypatch, capsys):
-    model = postprocess.read_model(postprocess.HERE)
+    model = postprocess.read_facts(postprocess.HERE)
     accuracy = replace(model.accuracy, images=6, published={"AP": 0.9})
-    monkeypatch.setattr(postprocess, "read_model", lambda folder: replace(model, accuracy=accuracy))
+    monkeypatch.setattr(postprocess, "read_facts", lambda folder: replace(model, accuracy=accuracy))
     rows = [
         {**{key: row[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9 - row["id"] / 100}
         for row in read_coco(steps / "data").annotations["annotations"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.agreement import differences
-from common.backend import Backend, run_batch
+from common.backends.base import Backend, run_batch
+from common.compare.differences import differences
 from faceboxes_fddb.pipeline import prepare
 from faceboxes_fddb.postprocessing import detect
 from faceboxes_fddb.preprocessing import network_input

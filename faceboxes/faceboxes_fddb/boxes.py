@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def overlaps(boxes: Array, others: Array) -> Array:
+def box_iou(boxes: Array, others: Array) -> Array:
     """Return intersections over unions, NxM, of boxes Nx4 and Mx4 (xmin, ymin, xmax, ymax), in their dtype.
 
     A side is xmax - xmin + 1.

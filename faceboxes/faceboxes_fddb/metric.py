@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from common.cli import shorten
 from common.errors import GuideError
-from faceboxes_fddb.boxes import overlaps
+from faceboxes_fddb.boxes import box_iou
 from faceboxes_fddb.fddb import Fold
 
 Array = NDArray[Any]
@@ -48,7 +48,7 @@ class FoldScore:
 
 def first_hits(boxes: Array, faces: Array) -> Array:
     """Tell for each box, in order, whether it is the first to find its best face: N bool."""
-    shared = overlaps(boxes, faces)
+    shared = box_iou(boxes, faces)
     best = shared.argmax(axis=1)
     hits = np.flatnonzero(shared.max(axis=1) >= MATCH)
     first = np.zeros(len(boxes), bool)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from common import checkpoint
+from common.export import checkpoint
 
 
 class ConvBn(nn.Module):
@@ -105,7 +105,7 @@ def _rows(head: Tensor) -> Tensor:
 
 
 def load_checkpoint(path: Path) -> FaceBoxes:
-    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`.
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`.
 
     The file holds a state dict, or one under the key `state_dict`; a prefix `module.` is taken off.
     """

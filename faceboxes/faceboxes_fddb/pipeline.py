@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from common.backend import Backend
+from common.backends.base import Backend
+from common.engine.stream import run_model
 from common.errors import about
-from common.images import read_image
-from common.stream import run_model
+from common.images.read import read_image
 from faceboxes_fddb.fddb import stored_factor
 from faceboxes_fddb.postprocessing import detect
 from faceboxes_fddb.preprocessing import letterbox

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceboxes_fddb.boxes import overlaps
+from faceboxes_fddb.boxes import box_iou
 from faceboxes_fddb.preprocessing import SIZE
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ def decode(loc: Array, prior: Array) -> Array:
     return np.concatenate((corners, sides + corners), axis=1)
 
 
-def suppress(boxes: Array) -> Array:
+def nms(boxes: Array) -> Array:
     """Return the indices of the boxes that greedy non-maximum suppression keeps, at most 750.
 
     Args:
@@ -70,8 +70,8 @@ def suppress(boxes: Array) -> Array:
     kept = np.empty(0, np.intp)
     for start in range(0, len(boxes), BLOCK):
         block = np.arange(start, min(start + BLOCK, len(boxes)))
-        block = block[~(overlaps(boxes[kept], boxes[block]) >= OVERLAP).any(axis=0)]
-        covers = overlaps(boxes[block], boxes[block]) >= OVERLAP
+        block = block[~(box_iou(boxes[kept], boxes[block]) >= OVERLAP).any(axis=0)]
+        covers = box_iou(boxes[block], boxes[block]) >= OVERLAP
         covered = np.zeros(len(block), bool)
         chosen = []
         for i in range(len(block)):
@@ -100,5 +100,5 @@ def detect(loc: Array, conf: Array, factor: float) -> Array:
     order = np.argsort(-conf[candidates, 1], kind="stable")[:TOP_K]
     chosen = candidates[order]
     boxes = decode(loc[chosen], priors()[chosen]) * np.float32(SIZE) / np.float32(factor)
-    kept = suppress(boxes)
+    kept = nms(boxes)
     return np.concatenate((boxes[kept], conf[chosen[kept], 1:]), axis=1)

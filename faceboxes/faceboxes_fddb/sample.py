@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.files import write_text
-from common.images import write_image
-from common.library_pictures import library_picture
+from common.images.library import library_picture
+from common.images.read import write_image
 from faceboxes_fddb.fddb import FOLDS, Fold, Picture, read_folds
 
 Array = NDArray[Any]

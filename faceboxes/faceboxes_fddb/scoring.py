@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 
+from common.facts import Facts
 from common.files import write_text
-from common.model_toml import ModelToml
-from common.report import why_not_whole, write_metrics
+from common.report.metrics_json import why_not_whole, write_metrics
 from faceboxes_fddb import fddb, metric
 from faceboxes_fddb.fddb import Fold
 
@@ -22,7 +22,7 @@ def score(
     folds: Sequence[Fold],
     detections: Path,
     out: Path,
-    model: ModelToml,
+    model: Facts,
     *,
     dataset: str | None = None,
     why_not_comparable: str | None = None,

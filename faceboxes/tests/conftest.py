@@ -107,7 +107,7 @@ def data(tmp_path) -> Path:
 def seeded_checkpoint(tmp_path_factory) -> Path:
     import torch
 
-    from common.checkpoint import seeded
+    from common.export.checkpoint import seeded
     from faceboxes_fddb.network import FaceBoxes
 
     path = tmp_path_factory.mktemp("checkpoint") / "seeded.pth"

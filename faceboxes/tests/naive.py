@@ -71,7 +71,7 @@ def _average_precision(proposals, matched, faces):
     return float(np.sum((recall[steps + 1] - recall[steps]) * precision[steps + 1]))
 
 
-def suppress(boxes, keep):
+def nms(boxes, keep):
     """Greedy suppression at an overlap of 0.3 or more; boxes by descending score."""
     kept = []
     for i, box in enumerate(boxes):

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
 
 import evaluate  # noqa: E402
-from common import download  # noqa: E402
-from common.images import read_image  # noqa: E402
+from common.export import download  # noqa: E402
+from common.images.read import read_image  # noqa: E402
 from faceboxes_fddb import agreement, fddb, sample  # noqa: E402
 from tests.conftest import HERE, read_json, write_data  # noqa: E402
 

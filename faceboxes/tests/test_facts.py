@@ -7,12 +7,12 @@ import shlex
 
 import pytest
 
-from common.aipp import Aipp, read_aipp
-from common.model_toml import read_model
+from common.facts import read_facts
+from common.graph.aipp import Aipp, read_aipp
 from faceboxes_fddb import postprocessing, preprocessing
 from tests.conftest import HERE, read_json
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 
 
 def test_facts_are_the_reference_ones(reference):

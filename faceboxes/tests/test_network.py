@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
 
-from common.checkpoint import run_torch  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
 from faceboxes_fddb.network import FaceBoxes, load_checkpoint  # noqa: E402
 from faceboxes_fddb.preprocessing import letterbox, network_input  # noqa: E402

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceboxes_fddb import fddb
-from faceboxes_fddb.postprocessing import KEEP, decode, detect, priors, suppress
+from faceboxes_fddb.postprocessing import KEEP, decode, detect, nms, priors
 from tests import naive
 from tests.conftest import read_json
 
@@ -41,21 +41,21 @@ def test_suppression_is_the_greedy_one(count, spread, seed):
     rng = np.random.default_rng(seed)
     corners = rng.uniform(0, spread, (count, 2))
     boxes = np.concatenate((corners, corners + rng.uniform(0, 60, (count, 2))), axis=1).astype(np.float32)
-    assert suppress(boxes).tolist() == naive.suppress(boxes, KEEP)
+    assert nms(boxes).tolist() == naive.nms(boxes, KEEP)
 
 
 def test_suppression_at_exactly_the_limit_suppresses():
     # 3x10 of 10x10 pixels, the border counted.
     boxes = np.array([[0, 0, 9, 9], [0, 0, 2, 9]], np.float32)
     assert naive.overlap(boxes[0], boxes[1]) == pytest.approx(0.3)
-    assert suppress(boxes).tolist() == [0]
+    assert nms(boxes).tolist() == [0]
 
 
 def test_suppression_stops_at_750():
     side = np.arange(40, dtype=np.float32) * 10
     x, y = np.meshgrid(side, side)
     boxes = np.stack((x, y, x + 5, y + 5), axis=-1).reshape(-1, 4)
-    assert suppress(boxes).tolist() == list(range(750))
+    assert nms(boxes).tolist() == list(range(750))
 
 
 def outputs(face_scores):

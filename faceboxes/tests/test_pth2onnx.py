@@ -12,15 +12,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export needs torch")
 
 import pth2onnx  # noqa: E402
-from common import download  # noqa: E402
-from common.checkpoint import run_torch  # noqa: E402
-from common.model_toml import read_model  # noqa: E402
-from common.onnx_graph import describe  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
+from common.export import download  # noqa: E402
+from common.facts import read_facts  # noqa: E402
+from common.graph.outline import describe  # noqa: E402
 from faceboxes_fddb.network import load_checkpoint  # noqa: E402
 from faceboxes_fddb.preprocessing import letterbox, network_input  # noqa: E402
 from tests.conftest import HERE, read_json  # noqa: E402
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 
 
 def session(path):

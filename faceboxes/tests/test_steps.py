@@ -21,7 +21,8 @@ pytest.importorskip("torch", reason="the ONNX file is exported with torch")
 def steps(tmp_path_factory, seeded_onnx):
     """The files of all steps, made once: data, prep, info, results."""
     import preprocess
-    from common import infer, info
+    from common import infer
+    from common.npu_files import input_list as info
 
     root = tmp_path_factory.mktemp("steps")
     write_sample(root / "data")
@@ -151,9 +152,9 @@ def perfect(folds):
 
 @pytest.mark.parametrize(("kept", "code", "verdict"), [(10, 0, "PASS"), (9, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, steps, tmp_path, monkeypatch, capsys):
-    model = postprocess.read_model(postprocess.HERE)
+    model = postprocess.read_facts(postprocess.HERE)
     whole = replace(model, accuracy=replace(model.accuracy, images=10))
-    monkeypatch.setattr(postprocess, "read_model", lambda folder: whole)
+    monkeypatch.setattr(postprocess, "read_facts", lambda folder: whole)
     found = perfect(fddb.read_folds(steps / "data"))
     for stem in list(found)[kept:]:
         found[stem] = np.array([[900, 900, 950, 950, 0.9]], np.float32)

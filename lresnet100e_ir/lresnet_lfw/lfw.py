@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from common.cli import shorten
 from common.errors import GuideError
 from common.files import read_text
-from common.images import SUFFIXES, decode_image, read_image
+from common.images.read import SUFFIXES, decode_image, read_image
 
 Array = NDArray[Any]
 DATA_HELP = "The LFW data set: lfw.bin or the directory that holds it, or person directories of aligned 112x112 pictures with pairs.txt"

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from common import checkpoint
+from common.export import checkpoint
 
 UNITS = (3, 13, 30, 3)  # per stage of 64, 128, 256 and 512 channels
 
@@ -90,7 +90,7 @@ class LResNet(nn.Module):
 
 
 def load_checkpoint(path: Path) -> LResNet:
-    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`.
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`.
 
     The file holds a state dict, or one under the key `model`.
     """

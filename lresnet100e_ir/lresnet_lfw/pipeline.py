@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from common.backend import Backend
+from common.backends.base import Backend
+from common.engine.stream import run_model
 from common.errors import about
-from common.stream import run_model
 from lresnet_lfw.lfw import Face, both
-from lresnet_lfw.postprocessing import fuse
+from lresnet_lfw.postprocessing import add_flipped
 from lresnet_lfw.preprocessing import mirror, network_input
 
 Float32 = NDArray[np.float32]
@@ -41,4 +41,4 @@ def fuse_named(features: Mapping[str, Float32], names: Iterable[str]) -> Float32
     """Return the embeddings, Nx512, of named faces from the features of faces and mirror images by input name."""
     names = list(names)
     plain, mirrored = ([features[name + end] for name in names] for end in ("", "_flip"))
-    return fuse(np.stack(plain), np.stack(mirrored))
+    return add_flipped(np.stack(plain), np.stack(mirrored))

@@ -10,7 +10,7 @@ from common.errors import GuideError
 Float32 = NDArray[np.float32]
 
 
-def fuse(features: Float32, mirrored: Float32) -> Float32:
+def add_flipped(features: Float32, mirrored: Float32) -> Float32:
     """Add the embeddings of faces and of their mirror images, both Nx512, and scale each row to length 1."""
     embeddings = features + mirrored
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)

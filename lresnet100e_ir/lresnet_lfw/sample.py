@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.files import staged
-from common.library_pictures import library_picture
+from common.images.library import library_picture
 from lresnet_lfw.preprocessing import SIZE
 
 Array = NDArray[Any]

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from common.facts import Facts
 from common.files import write_text
-from common.model_toml import ModelToml
-from common.report import why_not_whole, write_metrics
+from common.report.metrics_json import why_not_whole, write_metrics
 from lresnet_lfw import metric
 from lresnet_lfw.postprocessing import pair_distances
 
@@ -22,7 +22,7 @@ def score(
     embeddings: NDArray[np.float32],
     same: NDArray[np.bool_],
     out: Path,
-    model: ModelToml,
+    model: Facts,
     *,
     dataset: str | None = None,
     why_not_comparable: str | None = None,

@@ -10,19 +10,20 @@ from pathlib import Path
 
 import onnx
 
-from common.agreement import check_differences, differences, print_differences
-from common.backend import fixed_batch, open_model, run_batch
+from common.backends.base import fixed_batch, run_batch
+from common.backends.deployed import open_model
+from common.compare.differences import check_differences, differences, print_differences
 from common.errors import GuideError
-from common.export import random_inputs
+from common.export.onnx_file import random_inputs
+from common.facts import Facts
 from common.files import staged
-from common.model_toml import ModelToml
-from common.onnx_graph import load
+from common.graph.outline import load
 
 # Newer versions write the last two nodes as LpNormalization; ReduceL2 and Div are what the guide's ATC has converted.
 _SKIPPED = ["fuse_lp_normalization"]
 
 
-def simplify(source: Path, target: Path, model: ModelToml) -> None:
+def simplify(source: Path, target: Path, model: Facts) -> None:
     """Write the simplified form of `source`; nothing is left at `target` unless it computes the same."""
     import onnxsim
 
@@ -37,7 +38,7 @@ def simplify(source: Path, target: Path, model: ModelToml) -> None:
     print(f"{target}: {len(after.graph.node)} nodes, before {len(before.graph.node)}")
 
 
-def compare(source: Path, target: Path, model: ModelToml) -> None:
+def compare(source: Path, target: Path, model: Facts) -> None:
     """Run two ONNX files on the same random inputs, print the largest differences, refuse large ones."""
     outputs = []
     for path in (source, target):

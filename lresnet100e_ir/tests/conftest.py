@@ -62,7 +62,7 @@ def recipe_checkpoint(recipe_state, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def crops() -> dict[str, np.ndarray]:
     """The pictures of the reference's recipe cases, 112x112x3 uint8 BGR."""
-    from common.library_pictures import library_picture
+    from common.images.library import library_picture
 
     return {
         case: library_picture(name)[top : top + SIZE, left : left + SIZE]
@@ -100,7 +100,7 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     """A checkpoint of the tiny network, with weights that tell pictures apart."""
     import torch
 
-    from common.checkpoint import seeded
+    from common.export.checkpoint import seeded
     from lresnet_lfw.network import LResNet
 
     def build():
@@ -118,14 +118,14 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_onnx(tiny_checkpoint) -> Path:
     """The tiny network as ONNX, simplified; the file before that lies beside it as tiny.onnx."""
-    from common import checkpoint
-    from common.model_toml import read_model
+    from common.export import checkpoint
+    from common.facts import read_facts
     from lresnet_lfw.network import LResNet
     from pth2onnx import export_simplified
 
     weights = checkpoint.read(tiny_checkpoint)
     network = checkpoint.load(LResNet(UNITS), weights, tiny_checkpoint, "tiny")
-    return export_simplified(network, read_model(HERE), tiny_checkpoint.with_name("tiny.onnx"))
+    return export_simplified(network, read_facts(HERE), tiny_checkpoint.with_name("tiny.onnx"))
 
 
 @pytest.fixture(scope="session")

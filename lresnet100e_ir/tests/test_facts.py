@@ -8,11 +8,11 @@ import shlex
 import numpy as np
 import pytest
 
-from common.model_toml import read_model
+from common.facts import read_facts
 from lresnet_lfw import preprocessing
 from tests.conftest import HERE, read_json
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 DASH = "\u2013"  # where the guide gives no figure
 DEVICES = ("310", "310 tuned", "GPU")
 

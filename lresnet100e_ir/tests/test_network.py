@@ -7,10 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
 
-from common.checkpoint import run_torch, seeded  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
+from common.export.checkpoint import seeded  # noqa: E402
 from lresnet_lfw.network import LResNet, Unit, load_checkpoint  # noqa: E402
-from lresnet_lfw.postprocessing import fuse  # noqa: E402
+from lresnet_lfw.postprocessing import add_flipped  # noqa: E402
 from lresnet_lfw.preprocessing import mirror, network_input  # noqa: E402
 from tests.conftest import UNITS, random_faces, read_json  # noqa: E402
 
@@ -58,7 +59,7 @@ def test_recipe_checkpoint_gives_the_reference_outputs(case, recipe_network, cas
     stored = np.load(cases / f"recipe_{case}.npz")
     np.testing.assert_allclose(features[:1], stored["features"], rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(features[1:], stored["features_flip"], rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(fuse(features[:1], features[1:]), stored["tta"], rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(add_flipped(features[:1], features[1:]), stored["tta"], rtol=0, atol=TOLERANCE)
 
 
 def test_every_row_has_length_1(tiny_checkpoint):

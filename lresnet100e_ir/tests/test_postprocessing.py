@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from common.errors import GuideError
-from lresnet_lfw.postprocessing import fuse, pair_distances
+from lresnet_lfw.postprocessing import add_flipped, pair_distances
 
 rows = arrays(np.float32, (4, 512), elements=st.floats(-1, 1, width=32))
 
@@ -20,7 +20,7 @@ def test_both_views_are_added_and_scaled_to_length_1(features, mirrored):
     lengths = np.sqrt((total**2).sum(axis=1))
     if lengths.min() < 1e-3:
         return
-    found = fuse(features, mirrored)
+    found = add_flipped(features, mirrored)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, total / lengths[:, None], rtol=0, atol=1e-5)
 
@@ -29,7 +29,7 @@ def test_embeddings_are_the_reference_ones(cases):
     for name in ("astronaut", "coffee", "grace_hopper"):
         stored = np.load(cases / f"recipe_{name}.npz")
         np.testing.assert_allclose(
-            fuse(stored["features"], stored["features_flip"]), stored["tta"], rtol=0, atol=1e-7
+            add_flipped(stored["features"], stored["features_flip"]), stored["tta"], rtol=0, atol=1e-7
         )
 
 
@@ -40,12 +40,12 @@ def test_an_embedding_of_length_0_is_refused(mirrored):
     others[2] = mirrored
     features[2] = 0 if not mirrored.any() else 1
     with pytest.raises(GuideError, match="the embedding of face 2 is zero"):
-        fuse(features, others)
+        add_flipped(features, others)
 
 
 def test_the_arguments_are_left_as_they_are():
     features, mirrored = np.full((2, 2, 512), 3, np.float32)
-    fuse(features, mirrored)
+    add_flipped(features, mirrored)
     assert features.min() == mirrored.min() == 3
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="the ONNX file is exported with torch")
 @pytest.fixture
 def faces(tmp_path):
     """Two crops of the astronaut's face, one of a cat."""
-    from common.library_pictures import library_picture
+    from common.images.library import library_picture
 
     paths = []
     for name, thing, number in (

@@ -12,15 +12,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export needs torch")
 
 import pth2onnx  # noqa: E402
-from common.checkpoint import run_torch  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
-from common.model_toml import read_model  # noqa: E402
-from common.onnx_graph import describe  # noqa: E402
+from common.facts import read_facts  # noqa: E402
+from common.graph.outline import describe  # noqa: E402
 from lresnet_lfw.network import LResNet  # noqa: E402
 from patches import simplify  # noqa: E402
 from tests.conftest import HERE, UNITS  # noqa: E402
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 TOLERANCE = 2e-5
 
 
@@ -142,7 +142,7 @@ def test_an_export_that_computes_something_else_leaves_nothing(tiny_checkpoint, 
     def run_moved(network, images):
         return [output + np.float32(1e-3) for output in run_torch(network, images)]
 
-    monkeypatch.setattr("common.export.run_torch", run_moved)
+    monkeypatch.setattr("common.export.onnx_file.run_torch", run_moved)
     with pytest.raises(GuideError, match="output 'features' differs from torch by 1.00e-03, more than 2e-05"):
         pth2onnx.export_simplified(network, MODEL, tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())

@@ -107,9 +107,9 @@ def test_metrics_json_holds_the_figures_and_what_made_them(scored):
 
 @pytest.mark.parametrize(("wrong", "code", "verdict"), [(0, 0, "PASS"), (1, 0, "PASS"), (2, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, tmp_path, monkeypatch, capsys):
-    model = postprocess.read_model(postprocess.HERE)
+    model = postprocess.read_facts(postprocess.HERE)
     whole = replace(model, accuracy=replace(model.accuracy, images=200))
-    monkeypatch.setattr(postprocess, "read_model", lambda folder: whole)
+    monkeypatch.setattr(postprocess, "read_facts", lambda folder: whole)
     same = np.arange(100) % 2 == 0
     embeddings = np.zeros((200, 512), np.float32)
     embeddings[:, 0] = 1

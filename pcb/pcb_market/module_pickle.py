@@ -18,8 +18,8 @@ from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from common.checkpoint import state_dict
 from common.errors import GuideError
+from common.export.checkpoint import state_dict
 
 _TOP = "reid.models.resnet.ResNet"
 _MODULES = {

@@ -12,9 +12,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from common import checkpoint
-from common.download import verify
-from common.model_toml import ModelToml
+from common.export import checkpoint
+from common.export.download import verify
+from common.facts import Facts
 from pcb_market.module_pickle import read_weights
 
 STRIPES = 6
@@ -55,8 +55,8 @@ class PCB(nn.Module):
         return features, *logits
 
 
-def load_checkpoint(path: Path, model: ModelToml) -> PCB:
-    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`.
+def load_checkpoint(path: Path, model: Facts) -> PCB:
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`.
 
     The file holds the whole network, as the published one does, or a state dict; nothing in it is executed. A file of
     the published name must have the published hash.

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common.backend import Backend
-from common.stream import run_model
+from common.backends.base import Backend
+from common.engine.stream import run_model
 from pcb_market.preprocessing import network_input, read_person
 
 Float32 = NDArray[np.float32]

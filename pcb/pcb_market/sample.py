@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from common.images import write_image
-from common.library_pictures import library_picture
+from common.images.library import library_picture
+from common.images.read import write_image
 
 Array = NDArray[Any]
 WHAT = "six sample persons made from crops of library pictures"

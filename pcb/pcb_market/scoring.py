@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.facts import Facts
 from common.files import write_json
-from common.model_toml import ModelToml
-from common.report import why_not_whole, write_metrics
+from common.report.metrics_json import why_not_whole, write_metrics
 from pcb_market import metric
 from pcb_market.market import Market, persons
 
@@ -24,7 +24,7 @@ def score(
     gallery: NDArray[np.float32],
     market: Market,
     out: Path,
-    model: ModelToml,
+    model: Facts,
     *,
     dataset: str | None = None,
     why_not_comparable: str | None = None,

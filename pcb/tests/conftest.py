@@ -39,7 +39,7 @@ def cases(reference) -> Path:
 @pytest.fixture(scope="session")
 def library_pictures() -> dict[str, np.ndarray]:
     """Pictures that installed libraries carry, HxWx3 uint8 RGB, under the names the reference gives them."""
-    from common.library_pictures import library_picture
+    from common.images.library import library_picture
 
     names = {"astronaut": "astronaut", "chelsea": "chelsea", "coffee": "coffee", "grace_hopper": "hopper"}
     return {name: library_picture(source)[..., ::-1] for name, source in names.items()}
@@ -98,7 +98,7 @@ def data(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def seeded_checkpoint(tmp_path_factory) -> Path:
     torch = pytest.importorskip("torch", reason="the checkpoint is saved with torch")
-    from common.checkpoint import seeded
+    from common.export.checkpoint import seeded
     from pcb_market.network import PCB
 
     path = tmp_path_factory.mktemp("checkpoint") / "seeded.pth"

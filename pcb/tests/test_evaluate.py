@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
 
 import evaluate  # noqa: E402
-from common import download  # noqa: E402
+from common.export import download  # noqa: E402
 from pcb_market import market, sample  # noqa: E402
 from tests.conftest import HERE, read_json  # noqa: E402
 

@@ -7,11 +7,11 @@ import shlex
 
 import pytest
 
-from common.model_toml import read_model
+from common.facts import read_facts
 from pcb_market import preprocessing
 from tests.conftest import HERE, read_json
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 DEVICES = ("310", "310P", "310P AOE", "T4")
 
 

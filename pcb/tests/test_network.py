@@ -10,14 +10,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs torch")
 
-from common.checkpoint import run_torch, seeded  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
-from common.model_toml import read_model  # noqa: E402
+from common.export.checkpoint import seeded  # noqa: E402
+from common.facts import read_facts  # noqa: E402
 from pcb_market.network import PCB, load_checkpoint  # noqa: E402
 from pcb_market.pipeline import prepare  # noqa: E402
 from tests.conftest import HERE, read_json, save_module, write_person  # noqa: E402
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 CROPS = {
     "astronaut": np.s_[60:188, 190:254],
     "coffee": np.s_[150:278, 220:284],

@@ -10,13 +10,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export needs torch")
 
 import pth2onnx  # noqa: E402
-from common.checkpoint import run_torch  # noqa: E402
-from common.model_toml import read_model  # noqa: E402
-from common.onnx_graph import describe  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
+from common.facts import read_facts  # noqa: E402
+from common.graph.outline import describe  # noqa: E402
 from pcb_market.network import load_checkpoint  # noqa: E402
 from tests.conftest import HERE, save_module  # noqa: E402
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 LOGITS = [f"logits_{stripe}" for stripe in range(6)]
 
 

@@ -21,7 +21,8 @@ PARTS = ("query", "gallery")
 def steps(tmp_path_factory, seeded_onnx):
     """The files of all steps, made once: data, the .bin files, the lists, the results."""
     import preprocess
-    from common import infer, info
+    from common import infer
+    from common.npu_files import input_list as info
 
     root = tmp_path_factory.mktemp("steps")
     write_sample(root / "data")
@@ -143,9 +144,9 @@ def perfect(steps, folder, wrong=()):
 
 @pytest.mark.parametrize(("wrong", "code", "verdict"), [(0, 0, "PASS"), (1, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, steps, tmp_path, monkeypatch, capsys):
-    model = postprocess.read_model(postprocess.HERE)
+    model = postprocess.read_facts(postprocess.HERE)
     whole = replace(model, accuracy=replace(model.accuracy, images=27))
-    monkeypatch.setattr(postprocess, "read_model", lambda folder: whole)
+    monkeypatch.setattr(postprocess, "read_facts", lambda folder: whole)
     names = list(market.read_market(steps / "data").query)[:wrong]
     assert score(steps, tmp_path / "out", *perfect(steps, tmp_path, names)) == code
     report = read_json(tmp_path / "out" / "metrics.json")

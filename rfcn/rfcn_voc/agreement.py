@@ -17,16 +17,17 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from common.agreement import check_differences, differences, print_differences
-from common.backend import Backend, open_model, run_batch
-from common.checkpoint import run_torch
+from common.backends.base import Backend, run_batch
+from common.backends.deployed import open_model
+from common.backends.torch import run_torch
+from common.compare.differences import check_differences, differences, print_differences
 from common.errors import GuideError
-from common.export import random_inputs
-from common.model_toml import ModelToml
+from common.export.onnx_file import random_inputs
+from common.facts import Facts
 from rfcn_voc.anchors import CELLS
 from rfcn_voc.pipeline import further_inputs, prepare
 from rfcn_voc.postprocessing import detect
-from rfcn_voc.preprocessing import SHORTER_SIDE, Placed, placement
+from rfcn_voc.preprocessing import SHORTER_SIDE, Letterbox, placement
 from rfcn_voc.standard_head import BODY
 
 if TYPE_CHECKING:
@@ -117,14 +118,14 @@ def count_same(objects: Array, others: Array) -> int:
     return int(min(same.any(axis=0).sum(), same.any(axis=1).sum()))
 
 
-def random_picture(model: ModelToml) -> tuple[Array, Placed]:
+def random_picture(model: Facts) -> tuple[Array, Letterbox]:
     """Return a random picture on the canvas, 1x3x1344x1344 float32, and how it lies there: 640x480 pixels."""
     canvas, placed = random_inputs(model, 1), placement(640, 480)
     canvas[:, :, SHORTER_SIDE:], canvas[:, :, :, placed.resized_width :] = 0, 0
     return canvas, placed
 
 
-def compare(network: Rfcn, model: ModelToml, path: Path) -> None:
+def compare(network: Rfcn, model: Facts, path: Path) -> None:
     """Run an exported file and the network on the same random picture, print the differences, refuse large ones.
 
     The maps of the bodies are compared first; then torch's head is given those of the file, so that both heads start

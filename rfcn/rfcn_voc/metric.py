@@ -52,7 +52,7 @@ def evaluate(objects: Objects, detections: Detections) -> dict[str, ClassScore]:
     order = np.lexsort((-detections.score, detections.category))  # stable: equal scores stay in order
     category = detections.category[order]
     best = best_objects(objects, detections.picture[order], category, detections.boxes[order])
-    right, counted = judge(best, objects.difficult)
+    right, counted = true_positives(best, objects.difficult)
     limits = np.searchsorted(category, np.arange(len(CLASSES) + 1))
     easy = np.bincount(objects.category[~objects.difficult], minlength=len(CLASSES)).tolist()
     scores = {}
@@ -111,7 +111,7 @@ def _areas(boxes: Array) -> Array:
     return (boxes[2] - boxes[0] + 1) * (boxes[3] - boxes[1] + 1)
 
 
-def judge(best: Array, difficult: Array) -> tuple[Array, Array]:
+def true_positives(best: Array, difficult: Array) -> tuple[Array, Array]:
     """Tell for each detection, by descending score, whether it is right and whether it counts at all: N bool each.
 
     The first one on an object is right, later ones are wrong; on a difficult object it counts neither way.

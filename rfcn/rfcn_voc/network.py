@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from common import checkpoint
+from common.export import checkpoint
 from rfcn_voc import proposals
 
 CLASSES = 21  # VOC's twenty and background
@@ -117,7 +117,7 @@ class Head(nn.Module):
 
 
 def load_checkpoint(path: Path) -> Rfcn:
-    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.checkpoint`.
+    """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`.
 
     The published one has the state dict under `model`, and one convolution under two keys: the later one counts, as
     in torch's own loading.

@@ -9,11 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from common.backend import Backend
-from common.model_toml import Tensor
-from common.stream import run_model
+from common.backends.base import Backend
+from common.engine.stream import run_model
+from common.facts import Tensor
 from rfcn_voc.postprocessing import detect
-from rfcn_voc.preprocessing import Placed, network_input, placement, read_rgb
+from rfcn_voc.preprocessing import Letterbox, network_input, placement, read_rgb
 from rfcn_voc.voc import Picture, picture_size
 
 Array = NDArray[Any]
@@ -23,18 +23,18 @@ IM_INFO = Tensor("im_info", (1, 3), "float32", "height and width of the picture 
 MOST_WORKERS = 4  # two inputs of 22 MB wait for each, and no network here is faster than four threads
 
 
-def prepare(path: Path) -> tuple[Array, Placed]:
+def prepare(path: Path) -> tuple[Array, Letterbox]:
     """Read a picture and return the network's input, 3x1344x1344 float32 BGR, and how the picture lies on it."""
     image = read_rgb(path)
     return network_input(image), placement(image.width, image.height)
 
 
-def placements(pictures: Mapping[str, Picture]) -> dict[str, Placed]:
+def placements(pictures: Mapping[str, Picture]) -> dict[str, Letterbox]:
     """Return how each picture lies on the canvas, from the size in its file's header."""
     return {stem: placement(*picture_size(picture.path)) for stem, picture in pictures.items()}
 
 
-def further_inputs(model: Backend, placed: Placed) -> tuple[Array, ...]:
+def further_inputs(model: Backend, placed: Letterbox) -> tuple[Array, ...]:
     """Return what the model wants beside the picture, without the batch: im_info in the published form."""
     return (placed.im_info,) if len(model.inputs) > 1 else ()
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rfcn_voc.preprocessing import Placed
+from rfcn_voc.preprocessing import Letterbox
 
 Array = NDArray[Any]
 CLASSES = 20
@@ -18,7 +18,7 @@ BLOCK = 112  # candidates compared at once in the suppression; any size gives th
 _DEVIATIONS = np.array((0.1, 0.1, 0.2, 0.2), np.float32)  # of the regressions in training
 
 
-def decode(rois: Array, regressions: Array, placed: Placed) -> Array:
+def decode(rois: Array, regressions: Array, placed: Letterbox) -> Array:
     """Return the boxes of all classes, 4x20xN float32: xmin, ymin, xmax, ymax in pixels of the picture.
 
     They are clipped to the resized picture. Sides count both border pixels when a region is taken apart, and do not
@@ -45,7 +45,7 @@ def decode(rois: Array, regressions: Array, placed: Placed) -> Array:
     return boxes
 
 
-def suppress(boxes: Array, scores: Array) -> Array:
+def nms(boxes: Array, scores: Array) -> Array:
     """Return which boxes are detections, best first: indices into the flattened 20xN.
 
     Per class, a box is dropped that a better one overlaps by 0.3 or more; sides count both border pixels. Of what
@@ -112,7 +112,7 @@ def _shared(one: Array, other: Array) -> Array:
     return np.maximum(shared, 0, out=shared)
 
 
-def detect(outputs: Sequence[Array], placed: Placed) -> Array:
+def detect(outputs: Sequence[Array], placed: Letterbox) -> Array:
     """Return the detections, Nx6 float32 (xmin, ymin, xmax, ymax, score, category), best first.
 
     Boxes are in the picture's own pixels, counted from 0; categories are VOC's, 1 to 20. There are at most 100 but
@@ -125,6 +125,6 @@ def detect(outputs: Sequence[Array], placed: Placed) -> Array:
     rois, probabilities, regressions = outputs
     scores = np.ascontiguousarray(probabilities[:, 1:].T)
     boxes = decode(rois, regressions, placed)
-    kept = suppress(boxes, scores)
+    kept = nms(boxes, scores)
     columns = (*boxes.reshape(4, -1)[:, kept], scores.ravel()[kept], kept // len(rois) + 1)
     return np.stack(columns, axis=1).astype(np.float32)

@@ -26,7 +26,7 @@ _MARGIN = 64  # columns and rows resized beyond the canvas: the last of a row ma
 
 
 @dataclass(frozen=True)
-class Placed:
+class Letterbox:
     """How a picture lies on the canvas: its own size, the factor it is resized by, and its size after that.
 
     The resized size is that of the whole picture, also where the canvas holds only a part of it.
@@ -64,13 +64,13 @@ def read_rgb(path: Path) -> Image.Image:
         raise GuideError(f"{path}: the picture is damaged ({error}). Copy or download it again.") from None
 
 
-def placement(width: int, height: int) -> Placed:
+def placement(width: int, height: int) -> Letterbox:
     """Return how a picture of that size lies on the canvas: its shorter side becomes 512.
 
     The original has a limit for the longer side in its configuration, but does not apply it.
     """
     scale = SHORTER_SIDE / min(width, height)
-    return Placed(width, height, scale, round(width * scale), round(height * scale))
+    return Letterbox(width, height, scale, round(width * scale), round(height * scale))
 
 
 def network_input(image: Image.Image) -> NDArray[np.float32]:
@@ -94,7 +94,7 @@ def network_input(image: Image.Image) -> NDArray[np.float32]:
     return canvas
 
 
-def _needed(length: int, placed: Placed) -> int:
+def _needed(length: int, placed: Letterbox) -> int:
     """Return how many pixels of a side of that length have to be resized to give the canvas its share, bit for bit.
 
     OpenCV resizes in another way where the resized size needs no rounding. So whole multiples of the number of
@@ -106,7 +106,7 @@ def _needed(length: int, placed: Placed) -> int:
     return length - max(0, length - enough) // step * step
 
 
-def note_cropped(pictures: Mapping[str, Placed]) -> None:
+def note_cropped(pictures: Mapping[str, Letterbox]) -> None:
     """Print one note about the pictures, by name, that the canvas does not hold as a whole; none, no note."""
     names = [name for name, placed in pictures.items() if placed.cropped]
     if names:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.files import write_text
-from common.images import write_image
-from common.library_pictures import library_picture
+from common.images.library import library_picture
+from common.images.read import write_image
 from rfcn_voc.voc import LIST
 
 WHAT = "four library pictures"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.model_toml import ModelToml
-from common.report import why_not_whole, write_metrics
+from common.facts import Facts
+from common.report.metrics_json import why_not_whole, write_metrics
 from rfcn_voc import metric
 from rfcn_voc.detections import read_detections
 from rfcn_voc.metric import ClassScore
@@ -19,7 +19,7 @@ def score(
     data: Voc,
     detections: Path,
     out: Path,
-    model: ModelToml,
+    model: Facts,
     *,
     truth: Objects | None = None,
     dataset: str | None = None,

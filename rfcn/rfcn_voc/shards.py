@@ -10,8 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from common.engine.shard import Shard
 from common.files import write_text
-from common.shard import Shard
 from rfcn_voc.detections import result_file, write_detections
 from rfcn_voc.voc import CLASSES, Voc
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from common.cli import shorten
+from common.engine.shard import Shard
 from common.errors import GuideError, about
 from common.files import read_text
-from common.shard import Shard
 
 Array = NDArray[Any]
 CLASSES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.onnx_graph import Value
+from common.graph.outline import Value
 
 # Canvas pixels; nothing moves from there.
 REGION = (0, 102.4, 51.2, 409.6, 460.8)

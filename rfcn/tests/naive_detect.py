@@ -28,7 +28,7 @@ def overlap(a, b):
     return width * height / (areas[0] + areas[1] - width * height)
 
 
-def suppress(boxes, scores):
+def nms(boxes, scores):
     """Indices that are left of one class, best first."""
     order = sorted((i for i in range(len(scores)) if scores[i] > 0), key=lambda i: -scores[i])
     kept = []
@@ -45,7 +45,7 @@ def detect(rois, probabilities, regressions, im_info, most=100):
         columns = slice(4 * category, 4 * category + 4)
         boxes = [decode(roi, row[columns], im_info) for roi, row in zip(rois, regressions, strict=True)]
         scores = probabilities[:, category]
-        rows += [[*boxes[i], scores[i], category] for i in suppress(boxes, scores)]
+        rows += [[*boxes[i], scores[i], category] for i in nms(boxes, scores)]
     if len(rows) > most:
         bound = sorted((row[4] for row in rows), reverse=True)[most - 1]
         rows = [row for row in rows if row[4] >= bound]

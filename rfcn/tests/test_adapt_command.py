@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 import rfcn_adapt
 from common import atc
-from common.onnx_graph import describe, load
+from common.graph.outline import describe, load
 from tests.conftest import HERE
 from tests.heads import head
 

@@ -11,8 +11,8 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
 
 import evaluate  # noqa: E402
-from common import download  # noqa: E402
-from common.onnx_graph import load  # noqa: E402
+from common.export import download  # noqa: E402
+from common.graph.outline import load  # noqa: E402
 from rfcn_voc import agreement, sample  # noqa: E402
 from tests.conftest import read_json, write_data  # noqa: E402
 from tests.fake import FakeModel  # noqa: E402

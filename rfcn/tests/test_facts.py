@@ -15,11 +15,11 @@ from PIL import Image
 
 import rfcn_adapt
 from common import atc
-from common.model_toml import read_model
+from common.facts import read_facts
 from rfcn_voc import postprocessing, preprocessing, voc
 from tests.conftest import HERE, read_json
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 README = HERE / "README.md"
 DEVICES = ("310", "T4")
 

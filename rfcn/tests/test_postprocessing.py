@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfcn_voc import postprocessing
-from rfcn_voc.postprocessing import decode, detect, suppress
-from rfcn_voc.preprocessing import Placed, placement
+from rfcn_voc.postprocessing import decode, detect, nms
+from rfcn_voc.preprocessing import Letterbox, placement
 from tests import naive_detect
 
 
 def placed_as(im_info):
     """Placement with the im_info of a stored case, whose scale need not be that of any picture."""
     height, width, scale = np.asarray(im_info, np.float32).tolist()
-    return Placed(round(width / scale), round(height / scale), scale, int(width), int(height))
+    return Letterbox(round(width / scale), round(height / scale), scale, int(width), int(height))
 
 
 def check_golden(outputs, placed, golden):
@@ -108,11 +108,11 @@ def test_suppression_is_the_greedy_one_class_by_class(seed, count, side, levels,
     expected = [
         category * count + i
         for category in range(3)
-        for i in naive_detect.suppress(boxes[:, category].T.tolist(), scores[category].tolist())
+        for i in naive_detect.nms(boxes[:, category].T.tolist(), scores[category].tolist())
     ]
     ranked = sorted(expected, key=lambda i: -scores.ravel()[i])
     bound = scores.ravel()[ranked[99]] if len(ranked) > 100 else 0
-    assert suppress(boxes, scores).tolist() == [i for i in ranked if scores.ravel()[i] >= bound]
+    assert nms(boxes, scores).tolist() == [i for i in ranked if scores.ravel()[i] >= bound]
 
 
 def boxed(*boxes):
@@ -122,19 +122,19 @@ def boxed(*boxes):
 
 def test_an_overlap_of_exactly_three_tenths_suppresses_with_both_border_pixels_counted():
     # 46 shared of 154 pixels, 47 of 153; 30 of 100.
-    assert suppress(*boxed((0, 0, 99, 0), (54, 0, 153, 0))).tolist() == [0, 1]
-    assert suppress(*boxed((0, 0, 99, 0), (53, 0, 152, 0))).tolist() == [0]
-    assert suppress(*boxed((0, 0, 9, 9), (0, 0, 9, 2))).tolist() == [0]
-    assert suppress(*boxed((0, 0, 9, 9), (0, 0, 9, 1.99))).tolist() == [0, 1]
+    assert nms(*boxed((0, 0, 99, 0), (54, 0, 153, 0))).tolist() == [0, 1]
+    assert nms(*boxed((0, 0, 99, 0), (53, 0, 152, 0))).tolist() == [0]
+    assert nms(*boxed((0, 0, 9, 9), (0, 0, 9, 2))).tolist() == [0]
+    assert nms(*boxed((0, 0, 9, 9), (0, 0, 9, 1.99))).tolist() == [0, 1]
 
 
 def test_boxes_of_different_classes_do_not_meet():
     boxes, _ = boxed((5, 5, 50, 50), (5, 5, 50, 50))
-    assert suppress(boxes.transpose(0, 2, 1), np.array([[0.5], [0.9]], np.float32)).tolist() == [1, 0]
+    assert nms(boxes.transpose(0, 2, 1), np.array([[0.5], [0.9]], np.float32)).tolist() == [1, 0]
 
 
 def test_what_is_suppressed_suppresses_nothing():
-    assert suppress(*boxed((0, 0, 9, 9), (5, 0, 14, 9), (10, 0, 19, 9))).tolist() == [0, 2]
+    assert nms(*boxed((0, 0, 9, 9), (5, 0, 14, 9), (10, 0, 19, 9))).tolist() == [0, 2]
 
 
 def flat_outputs(count=300):

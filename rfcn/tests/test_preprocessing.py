@@ -70,7 +70,7 @@ def test_random_pictures_become_the_reference_inputs(number, cases):
 def test_library_pictures_become_the_reference_inputs(name, cases):
     from sklearn.datasets import load_sample_image
 
-    from common.library_pictures import library_picture
+    from common.images.library import library_picture
 
     pixels = load_sample_image("china.jpg") if name == "china" else library_picture(name)[..., ::-1]
     facts = json.loads((cases / f"image_{name}.json").read_text())

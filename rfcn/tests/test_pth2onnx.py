@@ -14,10 +14,10 @@ from onnx import TensorProto, helper
 torch = pytest.importorskip("torch", reason="the export needs torch")
 
 import pth2onnx  # noqa: E402
-from common.checkpoint import run_torch  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
 from common.errors import GuideError  # noqa: E402
-from common.model_toml import read_model  # noqa: E402
-from common.onnx_graph import describe, load  # noqa: E402
+from common.facts import read_facts  # noqa: E402
+from common.graph.outline import describe, load  # noqa: E402
 from rfcn_voc import agreement  # noqa: E402
 from rfcn_voc.agreement import Agreement, check_regions, compare_regions, count_same  # noqa: E402
 from rfcn_voc.network import Head  # noqa: E402
@@ -26,7 +26,7 @@ from rfcn_voc.standard_head import BODY  # noqa: E402
 from tests.conftest import HERE, read_json  # noqa: E402
 from tests.heads import head, run  # noqa: E402
 
-MODEL = read_model(HERE)
+MODEL = read_facts(HERE)
 OUTPUTS = [("rois", (1, 300, 5)), ("cls_prob", (1, 300, 21)), ("bbox_pred", (1, 300, 84))]
 
 

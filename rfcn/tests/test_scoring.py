@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.errors import GuideError
-from common.model_toml import Accuracy, Atc, Checkpoint, ModelToml
+from common.facts import Accuracy, Atc, Checkpoint, Facts
 from rfcn_voc.detections import write_detections
 from rfcn_voc.scoring import score
 from rfcn_voc.voc import CLASSES, read_voc
@@ -18,7 +18,7 @@ NONE = np.empty((0, 6), np.float32)
 
 
 def model_of(images=4952, published=0.6986):
-    return ModelToml(
+    return Facts(
         name="rfcn",
         title="R-FCN",
         onnx="rfcn.onnx",

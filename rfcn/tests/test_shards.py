@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from common.shard import Shard
+from common.engine.shard import Shard
 from rfcn_voc import shards
 from rfcn_voc.detections import read_detections, write_detections
 from rfcn_voc.voc import CLASSES, read_voc

@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the head is compared with torch's")
 
-from common.checkpoint import run_torch  # noqa: E402
-from common.onnx_graph import describe  # noqa: E402
+from common.backends.torch import run_torch  # noqa: E402
+from common.graph.outline import describe  # noqa: E402
 from rfcn_voc.agreement import compare_regions  # noqa: E402
 from rfcn_voc.network import Head  # noqa: E402
 from rfcn_voc.standard_head import BODY  # noqa: E402

@@ -16,7 +16,7 @@ import get_info
 import postprocess
 import preprocess
 from common import infer
-from common.shard import Shard
+from common.engine.shard import Shard
 from rfcn_voc import voc
 from rfcn_voc.pipeline import prepare
 from tests.conftest import read_json, write_data
@@ -252,9 +252,9 @@ def test_a_subset_is_labelled_and_has_no_verdict(scored):
 def test_a_whole_data_set_gets_a_verdict(
     published, code, verdict, scored, data, tmp_path, monkeypatch, capsys
 ):
-    model = postprocess.read_model(postprocess.HERE)
+    model = postprocess.read_facts(postprocess.HERE)
     accuracy = replace(model.accuracy, images=5, published={"mAP": published})
-    monkeypatch.setattr(postprocess, "read_model", lambda folder: replace(model, accuracy=accuracy))
+    monkeypatch.setattr(postprocess, "read_facts", lambda folder: replace(model, accuracy=accuracy))
     assert (
         postprocess.main(["--detections", str(scored), "--data", str(data), "--out", str(tmp_path)]) == code
     )

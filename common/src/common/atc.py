@@ -12,11 +12,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import cli, npu_smi, onnx_graph, process
-from common.aipp import read_aipp
+from common import cli, process
 from common.errors import GuideError
-from common.model_toml import ModelToml, Tensor, read_model
-from common.onnx_graph import Graph
+from common.facts import Facts, Tensor, read_facts
+from common.graph import outline as onnx_graph
+from common.graph.aipp import read_aipp
+from common.graph.outline import Graph
+from common.npu_tools import smi as npu_smi
 
 _REMEDY = (
     "Install CANN and run `source /usr/local/Ascend/ascend-toolkit/set_env.sh`; --dry-run needs neither."
@@ -55,7 +57,7 @@ _FILES = ("insert_op_conf", "modify_mixlist", "keep_dtype", "fusion_switch_file"
 
 
 def atc_command(
-    model: ModelToml, onnx: Path, batch_size: int, soc_version: str, folder: Path = Path()
+    model: Facts, onnx: Path, batch_size: int, soc_version: str, folder: Path = Path()
 ) -> list[str]:
     """Return the command as a list of words, after checking it against the ONNX file and the files it names.
 
@@ -96,7 +98,7 @@ def _sized(tensor: Tensor, batch_size: int) -> tuple[int | str, ...]:
     return tuple(batch_size if dim == "N" else dim for dim in tensor.shape)
 
 
-def _check_inputs(model: ModelToml, graph: Graph, batch_size: int) -> list[str]:
+def _check_inputs(model: Facts, graph: Graph, batch_size: int) -> list[str]:
     """Compare names, ranks and sizes of the inputs; a dynamic dimension takes any size."""
     found = {value.name: value for value in graph.inputs}
     expected = {tensor.name: tensor for tensor in model.inputs}
@@ -118,7 +120,7 @@ def _check_inputs(model: ModelToml, graph: Graph, batch_size: int) -> list[str]:
     return problems
 
 
-def _check_outputs(model: ModelToml, graph: Graph) -> list[str]:
+def _check_outputs(model: Facts, graph: Graph) -> list[str]:
     problems = []
     names, expected = [v.name for v in graph.outputs], [t.name for t in model.outputs]
     if names != expected:
@@ -131,7 +133,7 @@ def _check_outputs(model: ModelToml, graph: Graph) -> list[str]:
     return problems
 
 
-def _check_options(model: ModelToml, folder: Path) -> list[str]:
+def _check_options(model: Facts, folder: Path) -> list[str]:
     problems = []
     options = {option: str(value) for option, value in model.atc.options.items()}
     for option, allowed in _NAMED.items():
@@ -157,7 +159,7 @@ def _check_options(model: ModelToml, folder: Path) -> list[str]:
     return problems
 
 
-def _check_aipp(model: ModelToml, path: Path) -> list[str]:
+def _check_aipp(model: Facts, path: Path) -> list[str]:
     """AIPP here neither crops nor pads, so the picture it takes must have the input's own size."""
     aipp = read_aipp(path)
     image = model.inputs[0]
@@ -222,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add("--dry-run", action="store_true", help="Only check and print the command.")
     options = arguments.parse_args(argv)
-    model = read_model(Path())
+    model = read_facts(Path())
     onnx = options.model or Path(model.atc.onnx or model.onnx)
     soc_version = options.soc_version or npu_smi.soc_version()
     command = atc_command(model, onnx, options.batch_size, soc_version)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from common import checkpoint, cli, download
-from common.backend import BACKENDS
-from common.model_toml import ModelToml
+from common import cli
+from common.backends.deployed import BACKENDS
+from common.export import checkpoint, download
+from common.facts import Facts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,7 +105,7 @@ def subject_of(
 
 def load_network(
     options: argparse.Namespace,
-    model: ModelToml,
+    model: Facts,
     folder: Path,
     load: Callable[[Path], Network],
     seeded: Callable[[], Network],

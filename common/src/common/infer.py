@@ -18,16 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common import backend, cli, model_toml
-from common.aipp import Aipp, named_aipp, read_aipp
+from common import cli
+from common import facts as model_toml
+from common.backends import base as backend
+from common.backends.deployed import BACKENDS, open_model
+from common.engine.shard import Shard, add_shard
 from common.errors import GuideError
 from common.files import file_hash, write_array, write_text
-from common.info import list_files, read_info
-from common.parallel import batches, map_threads
-from common.perf import write_summary
-from common.results import DEVICE_FOLDER
+from common.graph.aipp import Aipp, named_aipp, read_aipp
+from common.npu_files.input_list import list_files, read_info
+from common.npu_files.results import DEVICE_FOLDER
+from common.npu_files.summary import write_summary
 from common.resume import unfinished
-from common.shard import Shard, add_shard
+from common.threads import batches, map_threads
 
 Array = NDArray[Any]
 FORMATS = ("bin", "txt")
@@ -157,7 +160,7 @@ def find_aipp(choice: str | None) -> Aipp | None:
     if choice is not None:
         return None if choice == "none" else read_aipp(Path(choice))
     here = Path()
-    return named_aipp(model_toml.read_model(here), here) if (here / "model.toml").is_file() else None
+    return named_aipp(model_toml.read_facts(here), here) if (here / "model.toml").is_file() else None
 
 
 @cli.command
@@ -180,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_batch_size(arguments)
     add(
         "--backend",
-        choices=backend.BACKENDS,
+        choices=BACKENDS,
         help="What runs the model (default: the one that the model's suffix calls for).",
     )
     add("--output-format", choices=FORMATS, default="bin", help="Raw bytes or text (default: bin).")
@@ -198,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{options.input}: none of its inputs belongs to shard {options.shard}; nothing to do")
         return 0
     aipp = find_aipp(options.aipp)
-    model = backend.open_model(options.model, options.backend, aipp)
+    model = open_model(options.model, options.backend, aipp)
     if len(model.inputs) != 1:
         raise GuideError(f"{options.model}: expected a model with one input, found {len(model.inputs)}.")
     batch_size = backend.choose_batch_size(model, options.batch_size)

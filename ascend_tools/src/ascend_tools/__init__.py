@@ -1,0 +1,1 @@
+"""Commands for a desk, on top of `common`: `python -m ascend_tools.NAME`."""

@@ -1,0 +1,198 @@
+"""What half precision would do to a network, and ATC to its file, before any NPU is touched.
+
+    python -m ascend_tools.preflight --model d0.onnx --input prep_bin.info --batch-sizes 1,4 --limit 20
+
+The model runs in float32 on real inputs, node by node (`node_by_node`); what every node writes, reads, holds as a
+constant and adds up inside is compared with the range of half precision (`half_range`, `range_findings`). What ATC may
+refuse is read from the file alone (`atc_rules`). Format of the list: CANN documentation, ATC, --modify_mixlist.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from common import cli, facts as model_toml
+from common.graph import outline as onnx_graph
+from common.graph.aipp import fold
+from ascend_tools.preflight.atc_rules import Remark, remarks
+from common.errors import GuideError, about
+from common.files import file_hash, write_json, write_text
+from ascend_tools.preflight.half_range import LARGEST, SMALLEST, SMALLEST_NORMAL
+from common.infer import check_sizes, find_aipp, inputs_of
+from ascend_tools.preflight.node_by_node import NodeByNode, node_name
+from common.graph.outline import Value
+from common.threads import batches, map_threads
+from ascend_tools.preflight.range_findings import KINDS, Finding, findings, measure, mix_list, table
+from common.report.versions import versions
+
+Array = NDArray[Any]
+_OPSET = 11  # that of all guides
+_ROWS = 20
+
+
+def _batch_sizes(text: str) -> list[int]:
+    """Argument type: whole numbers of at least 1, with commas between them."""
+    return sorted({cli.positive_int(part) for part in text.split(",")})
+
+
+def _margin(text: str) -> float:
+    """Argument type: a number of at least 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
+    return value
+
+
+def _load(path: Path, choice: str | None) -> tuple[onnx.ModelProto, list[Remark]]:
+    """Return the model to run, with AIPP's meaning if there is an AIPP file, and the remarks on its own form."""
+    model = onnx_graph.load(path)
+    here = Path()
+    opset = model_toml.read_facts(here).opset if (here / "model.toml").is_file() else _OPSET
+    noted = remarks(model, onnx_graph.describe(model), opset)
+    aipp = find_aipp(choice)
+    return (fold(model, aipp) if aipp else model), noted
+
+
+def _sizes(asked: Sequence[int] | None, image: Value) -> list[int]:
+    """Return the batch sizes to run with: those asked for, else the model's own, else 1."""
+    fixed = image.shape[0] if isinstance(image.shape[0], int) else None
+    if fixed and asked and max(asked) > fixed:
+        raise GuideError(f"the model was built for batches of {fixed}; --batch-sizes {max(asked)} is more.")
+    return list(asked or [fixed or 1])
+
+
+def _groups(paths: Sequence[Path], image: Value, size: int) -> Iterator[list[Array]]:
+    """Yield `size` images at a time, the last one repeated where there are fewer than the model is to be run with."""
+    shape = [int(dim) for dim in image.shape[1:]]
+    whole = image.shape[0] if isinstance(image.shape[0], int) else size
+    images = map_threads(lambda path: np.fromfile(path, image.dtype).reshape(shape), paths, 1)
+    for group in batches(cli.progress(images, len(paths), f"batch size {size}"), size):
+        yield group + [group[-1]] * (whole - len(group))
+
+
+def _conclude(found: Sequence[Finding], skipped: Sequence[str], out: Path) -> None:
+    """Print the worst and the verdict, and write the mixed-precision list if an operator type belongs on it."""
+    if found:
+        print("\n".join(table(found, _ROWS)))
+    nodes = {kind: {finding.node for finding in found if finding.kind == kind} for kind in KINDS}
+    much = {f.node for f in found if f.kind == "vanishing" and f.tally.share(f.tally.vanishing) >= 0.01}
+    print(
+        f"half precision: {len(nodes['overflow'])} nodes leave the range, {len(nodes['close'])} come close to it, "
+        f"{len(nodes['vanishing'])} hold numbers that vanish, {len(much)} of them more than 1 in 100"
+    )
+    if skipped:
+        print(f"not measured: {len(skipped)} nodes: {cli.shorten(skipped)}")
+    listed, nameless = mix_list(found)
+    if nameless:
+        print(f"not on the list, since ATC's name for them is not known here: {', '.join(nameless)}")
+    path = out / "ops_info.json"
+    if listed:
+        write_text(path, json.dumps({"black-list": {"to-add": listed}}) + "\n")
+        print(
+            f"{path}: keeps {', '.join(listed)} in float32, with "
+            f"--precision_mode=allow_mix_precision --modify_mixlist={path.name}"
+        )
+    else:
+        earlier = f"; {path} is of an earlier run" if path.exists() else ""
+        print(f"no operator type is put on a mixed-precision list, and none is written{earlier}")
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Tell which nodes of a model leave the range of half precision on real inputs, and what ATC may refuse.
+
+    It prints the worst, writes everything to OUT/preflight.json, and, if an operator type should stay in float32, the
+    list for ATC's --modify_mixlist to OUT/ops_info.json. Findings are no failure: the exit status is then 0.
+    """
+    arguments = cli.parser(main.__doc__, prog="python -m ascend_tools.preflight")
+    add = arguments.add_argument
+    add("--model", type=Path, required=True, metavar="F", help="The model, an .onnx file.")
+    add(
+        "--input",
+        type=Path,
+        required=True,
+        metavar="X",
+        help="The inputs: an .info list made by get_info.py, or a directory of .bin files.",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("preflight"),
+        metavar="DIR",
+        help="The directory the results are written to (default: %(default)s).",
+    )
+    add(
+        "--batch-sizes",
+        type=_batch_sizes,
+        metavar="N,N",
+        help="Images per call, one run for each (default: the batch size the model was built for, or 1).",
+    )
+    add("--limit", type=cli.positive_int, metavar="N", help="Run only the first N inputs (default: all).")
+    add(
+        "--margin",
+        type=_margin,
+        default=2.0,
+        metavar="X",
+        help="Magnitudes of more than 65504 / X count as close to the range's end, and put an operator type on the "
+        "list; with 1 only what exceeds 65504 does (default: %(default)s).",
+    )
+    add(
+        "--aipp",
+        metavar="F",
+        help="The AIPP file whose meaning is applied to uint8 inputs, or `none` for inputs in the model's own "
+        "type (default: what model.toml in the working directory names, if there is one).",
+    )
+    options = arguments.parse_args(argv)
+
+    paths = inputs_of(options.input)[: options.limit]
+    model, noted = _load(options.model, options.aipp)
+    print(f"{options.model}: remarks on the way to ATC: {len(noted) or 'none'}")
+    for remark in noted:
+        print(f"  {remark.about}: {remark.says}")
+    graph, outside = NodeByNode(model), onnx_graph.describe(model)
+    if len(outside.inputs) != 1:
+        raise GuideError(f"{options.model}: expected a model with one input, found {len(outside.inputs)}.")
+    image, outputs = outside.inputs[0], [value.name for value in outside.outputs]
+    check_sizes(paths, image.shape, image.dtype)
+    sizes = _sizes(options.batch_sizes, image)
+
+    found: list[Finding] = []
+    for size in sizes:
+        with about(options.model):
+            tallies = measure(graph, _groups(paths, image, size), image.name, outputs)
+        found += findings(graph, tallies, size, options.margin)
+    found.sort(key=lambda finding: finding.rank)
+    skipped = {node_name(graph.nodes[index]): why for index, why in sorted(graph.skipped.items())}
+    _conclude(found, [f"{node} ({why})" for node, why in skipped.items()], options.out)
+    report = {
+        "model": str(options.model),
+        "sha256": file_hash(options.model),
+        "inputs": len(paths),
+        "batch_sizes": sizes,
+        "range": {"largest": LARGEST, "smallest_normal": SMALLEST_NORMAL, "smallest": SMALLEST},
+        "margin": options.margin,
+        "remarks": [asdict(remark) for remark in noted],
+        "findings": [asdict(finding) for finding in found],
+        "not_measured": skipped,
+        "mix_list": dict(zip(("listed", "without_known_name"), mix_list(found), strict=True)),
+        "versions": versions(),
+    }
+    write_json(options.out / "preflight.json", report)
+    print(f"{options.out / 'preflight.json'}: {len(found)} findings on {len(paths)} inputs")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""A package, so that pytest calls these modules `tests.*`."""

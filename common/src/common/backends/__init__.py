@@ -1,0 +1,1 @@
+"""Opening a network, running named arrays, closing it."""

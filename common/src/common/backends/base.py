@@ -1,0 +1,68 @@
+"""What every backend is: an open network that runs batches of named arrays.
+
+The interface is small so that other runtimes fit behind it; everything else (files, batching, timing)
+stays outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import GuideError
+from common.graph.outline import Value
+
+Array = NDArray[Any]
+
+
+class Backend(Protocol):
+    """An open model. Shapes have the batch first; a dynamic batch is a name instead of a number."""
+
+    name: str
+    precision: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch: arrays by input name to arrays in the order of `outputs`."""
+
+    def close(self) -> None:
+        """Release the model."""
+
+
+def fixed_batch(model: Backend) -> int | None:
+    """Return the batch size a model was built for, or None if its batch is dynamic."""
+    first = model.inputs[0].shape[0]
+    return first if isinstance(first, int) else None
+
+
+def choose_batch_size(model: Backend, asked: int | None) -> int:
+    """Return the batch size to run with: what was asked for, else the model's own, else 1."""
+    fixed = fixed_batch(model)
+    if fixed and asked and asked > fixed:
+        raise GuideError(f"the model was built for batches of {fixed}; --batch-size {asked} is more.")
+    return asked or fixed or 1
+
+
+def run_batch(model: Backend, *inputs: Array) -> list[Array]:
+    """Run a batch, Nx... for each of a model's inputs in order; a smaller batch than a fixed one is padded.
+
+    The last image is repeated up to the model's own batch size, and those rows of the outputs are cut off.
+    Outputs that are not finite are an error.
+    """
+    count = len(inputs[0])
+    size = max(count, fixed_batch(model) or count)
+    if count < size:
+        inputs = tuple(np.concatenate((rows, np.repeat(rows[-1:], size - count, axis=0))) for rows in inputs)
+    outputs = model.run({value.name: rows for value, rows in zip(model.inputs, inputs, strict=True)})
+    for value, output in zip(model.outputs, outputs, strict=True):
+        if output.shape[:1] != (size,):
+            raise GuideError(
+                f"output {value.name!r} has the shape {output.shape} for {size} images; the batch must be first."
+            )
+        if not np.isfinite(output).all():
+            raise GuideError(f"output {value.name!r} holds values that are not finite.")
+    return [output[:count] for output in outputs]

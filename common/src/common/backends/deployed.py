@@ -1,0 +1,51 @@
+"""Opening a deployed model with the backend that its file and the user call for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.backends.base import Backend
+from common.backends.onnxruntime import OnnxRuntime
+from common.errors import GuideError
+from common.facts import Facts, Tensor
+from common.graph.aipp import Aipp, named_aipp
+
+BACKENDS = ("onnxruntime",)
+
+
+def open_model(
+    path: Path, backend: str | None = None, aipp: Aipp | None = None, *, optimise: bool = True
+) -> Backend:
+    """Open a model with the backend of that name, or with the one its suffix calls for.
+
+    With `aipp`, the one image input becomes uint8 NHWC, as it is in an OM file. Without `optimise` the graph is run as
+    it is written, which is how two graphs are compared: an optimiser can turn different ones into the same.
+    """
+    if path.suffix != ".onnx":
+        raise GuideError(
+            f"{path}: expected an .onnx file. An .om file runs on the NPU, with the guide's benchmark command."
+        )
+    if backend not in (None, *BACKENDS):
+        raise GuideError(f"unknown backend {backend!r}; there is {', '.join(BACKENDS)}.")
+    return OnnxRuntime(path, aipp, optimise=optimise)
+
+
+def open_deployed(
+    path: Path, backend: str | None, model: Facts, folder: Path, further: Sequence[Tensor] = ()
+) -> Backend:
+    """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network.
+
+    `further` are the inputs that another form of it has after those that model.toml says.
+    """
+    aipp = named_aipp(model, folder)
+    opened = open_model(path, backend, aipp)
+    inputs = (*model.inputs, *further) if len(opened.inputs) > len(model.inputs) else model.inputs
+    expected = [(tensor.name, tensor.image_shape) for tensor in (*inputs, *model.outputs)]
+    if aipp:  # the picture comes as it is stored, channels last
+        (name, (channels, height, width)), *outputs = expected
+        expected = [(name, (height, width, channels)), *outputs]
+    found = [(value.name, value.shape[1:]) for value in (*opened.inputs, *opened.outputs)]
+    if found != expected:
+        raise GuideError(f"{path}: not {model.title}: expected inputs and outputs {expected}, found {found}.")
+    return opened

@@ -1,0 +1,1 @@
+"""Many items through a network: order, batches, threads, going on after an interruption."""

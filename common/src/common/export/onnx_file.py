@@ -1,0 +1,191 @@
+"""From a torch network to an ONNX file that agrees with it. torch is imported by the functions that need it."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import onnx
+
+from common import cli
+from common.backends.base import fixed_batch, run_batch
+from common.backends.deployed import open_model
+from common.backends.torch import run_torch
+from common.compare.differences import check_differences, differences, print_differences
+from common.errors import GuideError
+from common.facts import Facts
+from common.files import staged
+from common.graph.outline import describe, load
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def export(
+    network: nn.Module, model: Facts, out: Path, batch_size: int | None = None, opset: int = 11
+) -> None:
+    """Write the network to `out` as ONNX; nothing is left there unless it agrees with torch.
+
+    Args:
+        network: in evaluation mode, with one input.
+        model: names and shapes of inputs and outputs, and the accepted differences.
+        out: the .onnx file.
+        batch_size: a fixed batch size, or None for a dynamic one.
+        opset: the ONNX operator set; ATC of CANN 5.1 reads 11.
+    """
+    inputs, outputs = ([tensor.name for tensor in tensors] for tensors in (model.inputs, model.outputs))
+    images = random_inputs(model, batch_size or 1)
+    with staged(out) as temporary:
+        write_onnx(network, images, inputs, outputs, temporary, opset=opset, dynamic_batch=not batch_size)
+        _write_output_shapes(temporary, model, batch_size)
+        compare(network, model, temporary)
+
+
+def write_onnx(
+    network: nn.Module,
+    images: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    path: Path,
+    *,
+    opset: int,
+    dynamic_batch: bool = False,
+) -> None:
+    """Write a network with one input to `path` as ONNX, as it runs on `images`, with these names and operator set."""
+    import torch  # noqa: PLC0415
+
+    with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # What it leaves for the simplifier.
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
+        torch.onnx.export(
+            network,
+            (torch.from_numpy(images),),
+            str(path),
+            opset_version=opset,
+            dynamo=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            # The published exports call the batch axis "-1".
+            dynamic_axes={name: {0: "-1"} for name in (*inputs, *outputs)} if dynamic_batch else None,
+        )
+    found = describe(load(path)).opset
+    if found != opset:
+        raise GuideError(
+            f"asked torch for opset {opset}, but it wrote {found}; try another version of torch."
+        )
+
+
+def _write_output_shapes(path: Path, model: Facts, batch_size: int | None) -> None:
+    """Put the outputs' known sizes in place of the symbols torch writes; only the batch may be dynamic."""
+    graph = onnx.load(path)
+    for value, tensor in zip(graph.graph.output, model.outputs, strict=True):
+        for dim, size in zip(value.type.tensor_type.shape.dim[1:], tensor.image_shape, strict=True):
+            dim.dim_value = size
+        if batch_size:
+            value.type.tensor_type.shape.dim[0].dim_value = batch_size
+    onnx.save(graph, path)
+
+
+def compare(network: nn.Module, model: Facts, path: Path) -> None:
+    """Run ONNX file and network on the same random inputs, print the largest differences, refuse large ones.
+
+    The inputs are uniform in the range that model.toml gives. A dynamic batch is tried with 3 images and with the
+    first of them alone, which must give the same rows.
+    """
+    deployed = open_model(path)
+    count = fixed_batch(deployed) or 3
+    images = random_inputs(model, count)
+    expected = run_torch(network, images)
+    outputs = run_batch(deployed, images)
+    alone = run_batch(deployed, images[:1])
+    deployed.close()
+    for tensor, wanted, found in zip(model.outputs, expected, outputs, strict=True):
+        if wanted.shape != found.shape:
+            raise GuideError(
+                f"output {tensor.name!r}: torch gives {wanted.shape}, the ONNX file {found.shape}."
+            )
+    first = [output[:1] for output in expected]
+    largest = np.maximum(differences(outputs, expected), differences(alone, first)).tolist()
+    print(f"compared with torch on {count} random inputs:")
+    print_differences(model, largest)
+    check_differences(model, largest, "The export is not kept.")
+
+
+def random_inputs(model: Facts, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return `count` random images in the shape and value range of the model's input, the same ones every time.
+
+    They are smooth, with a little noise: all noise drives a network far from what pictures do, to values at which the
+    rounding of float32 alone exceeds any tolerance.
+    """
+    tensor = model.inputs[0]
+    if tensor.range is None:
+        raise GuideError(f"model.toml: input {tensor.name!r} has no range to draw random values from.")
+    generator = np.random.default_rng(0)
+    channels, height, width = tensor.image_shape
+    coarse = generator.uniform(*tensor.range, [count * channels, height // 32 + 2, width // 32 + 2])
+    smooth = np.stack([cv2.resize(plane, (width, height)) for plane in coarse])
+    noise = generator.uniform(*tensor.range, smooth.shape)
+    images = (0.9 * smooth + 0.1 * noise).astype(np.float32)
+    return images.reshape(count, channels, height, width)
+
+
+def add_arguments(
+    arguments: argparse.ArgumentParser,
+    model: Facts,
+    checkpoint: Sequence[str] = (),
+    out: Sequence[str] = (),
+    batch_size: Sequence[str] | None = (),
+    *,
+    opsets: range = range(11, 21),
+) -> None:
+    """Add `--checkpoint F`, `--out F`, `--batch-size N` and `--opset N`, with the guide's flags as further names.
+
+    With None for `batch_size` there is no `--batch-size`: the network takes one image.
+    """
+    add = arguments.add_argument
+    fetched = ", downloaded if missing" if model.checkpoint.sha256 or model.checkpoint.md5 else ""
+    add(
+        "--checkpoint",
+        *checkpoint,
+        type=Path,
+        metavar="F",
+        help=f"The weights (default: weights/{model.checkpoint.file} beside this script{fetched}).",
+    )
+    add(
+        "--out",
+        *out,
+        type=onnx_path,
+        default=Path(model.onnx),
+        metavar="F",
+        help="The ONNX file to write (default: %(default)s).",
+    )
+    if batch_size is not None:
+        add(
+            "--batch-size",
+            *batch_size,
+            type=cli.positive_int,
+            metavar="N",
+            help="Fix the batch size (default: the batch is dynamic, one file serves every size).",
+        )
+    add(
+        "--opset",
+        type=int,
+        choices=opsets,
+        default=model.opset,
+        metavar="N",
+        help=f"The ONNX operator set, {opsets[0]} to {opsets[-1]} (default: %(default)s, which ATC of CANN 5.1 reads).",
+    )
+
+
+def onnx_path(text: str) -> Path:
+    """Argument type: the name of an .onnx file."""
+    path = Path(text)
+    if path.suffix != ".onnx":
+        raise argparse.ArgumentTypeError(f"expected the name of an .onnx file, got {text!r}")
+    return path

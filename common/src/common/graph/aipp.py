@@ -1,0 +1,162 @@
+"""AIPP, the image preprocessing that ATC builds into an OM file, given the same meaning in an ONNX graph.
+
+Source: CANN documentation, "AIPP" (atlasatc): the file is protobuf text, `aipp_op { key : value ... }`; an
+input with AIPP is uint8 NHWC, and each channel c, in the stored order after an optional swap, becomes
+(value - mean_chn_c - min_chn_c) * var_reci_chn_c. "RGB888" means three interleaved bytes, in whatever order
+the network was trained on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from common.errors import GuideError, about
+from common.facts import Facts
+from common.files import read_text
+
+Value = TypeVar("Value")
+# Steps that this reader does not implement: accepted only where they do nothing.
+_NEUTRAL = {
+    "csc_switch": "false",
+    "crop": "false",
+    "resize": "false",
+    "padding": "false",
+    "ax_swap_switch": "false",
+    "related_input_rank": "0",
+}
+
+
+@dataclass(frozen=True)
+class Aipp:
+    """A static RGB888_U8 block. Triples are per channel; `size` is (width, height) or None if not stated."""
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    min: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    var_reci: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    swap_rb: bool = False
+    size: tuple[int, int] | None = None
+
+
+def read_aipp(path: Path) -> Aipp:
+    """Read an AIPP file; a key given twice, an unknown key and a step not implemented here are errors."""
+    try:
+        text = re.sub(r"#.*", "", read_text(path))
+    except FileNotFoundError:
+        raise GuideError(f"{path}: no such AIPP file.") from None
+    block = re.fullmatch(r"\s*aipp_op\s*:?\s*\{(.*)\}\s*", text, re.DOTALL)
+    if not block:
+        raise GuideError(f"{path}: expected exactly one block `aipp_op {{ key : value ... }}`.")
+    pairs = re.findall(r"(\w+)\s*:\s*(\"[^\"]*\"|[^\s;,]+)", block[1])
+    left = re.sub(r"\w+\s*:\s*(\"[^\"]*\"|[^\s;,]+)", "", block[1]).strip(" \t\r\n;,")
+    if left:
+        raise GuideError(f"{path}: expected `key : value`, found {left.split()[0]!r}.")
+    values: dict[str, str] = {}
+    for key, value in pairs:
+        if key in values:
+            raise GuideError(f"{path}: {key} is given twice, which ATC refuses.")
+        values[key] = value
+    return _build(path, values)
+
+
+def named_aipp(model: Facts, folder: Path) -> Aipp | None:
+    """Return the AIPP file that a model's ATC options name, relative to its directory, if they name one."""
+    name = model.atc.options.get("insert_op_conf")
+    return read_aipp(folder / str(name)) if name else None
+
+
+def _build(path: Path, values: dict[str, str]) -> Aipp:
+    for key, expected in (("aipp_mode", "static"), ("input_format", "RGB888_U8")):
+        if values.pop(key, None) != expected:
+            raise GuideError(f"{path}: expected `{key} : {expected}`; nothing else is supported here.")
+    with about(path):
+        aipp = Aipp(
+            mean=_channels(values, "mean_chn", 0),
+            min=_channels(values, "min_chn", 0),
+            var_reci=_channels(values, "var_reci_chn", 1),
+            swap_rb=_take(
+                values, "rbuv_swap_switch", {"false": False, "true": True}.__getitem__, default=False
+            ),
+            size=_size(values),
+        )
+    for key, value in values.items():
+        if value != _NEUTRAL.get(key):
+            only = f"; only `{_NEUTRAL[key]}` is" if key in _NEUTRAL else ""
+            raise GuideError(f"{path}: `{key} : {value}` is not supported here{only}.")
+    return aipp
+
+
+def _take(values: dict[str, str], key: str, convert: Callable[[str], Value], default: Value) -> Value:
+    """Remove a key and return its value, converted."""
+    text = values.pop(key, None)
+    try:
+        return default if text is None else convert(text)
+    except (KeyError, ValueError):
+        raise GuideError(f"{key} cannot have the value {text!r}.") from None
+
+
+def _channels(values: dict[str, str], group: str, default: float) -> tuple[float, float, float]:
+    first, second, third = (_take(values, f"{group}_{c}", float, default) for c in range(3))
+    return first, second, third
+
+
+def _size(values: dict[str, str]) -> tuple[int, int] | None:
+    width, height = (_take(values, f"src_image_size_{side}", int, 0) for side in "wh")
+    return (width, height) if width or height else None
+
+
+def fold(model: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
+    """Return the model with its one NCHW float32 image input replaced by the NHWC uint8 input of the OM.
+
+    The input keeps its name, as it does in the OM; the arithmetic is float32.
+    """
+    folded = onnx.ModelProto()
+    folded.CopyFrom(model)
+    graph = folded.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    images = [value for value in graph.input if value.name not in weights]
+    if len(images) != 1:
+        raise GuideError(f"AIPP needs a model with one input, found {len(images)}.")
+    dims = images[0].type.tensor_type.shape.dim
+    if len(dims) != 4:
+        raise GuideError(f"AIPP needs an input of 4 dimensions, {images[0].name!r} has {len(dims)}.")
+    name = images[0].name
+    batch, channels, height, width = dims
+    if channels.dim_value != 3:
+        raise GuideError(f"AIPP RGB888_U8 needs 3 channels, found {channels.dim_value} in input {name!r}.")
+    for node in graph.node:
+        for i, consumed in enumerate(node.input):
+            if consumed == name:
+                node.input[i] = f"{name}/aipp"
+
+    offset = np.array(aipp.mean, np.float32) + np.array(aipp.min, np.float32)
+    scale = np.array(aipp.var_reci, np.float32)
+    source = name
+    nodes = []
+    if aipp.swap_rb:
+        graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 0]), f"{name}/aipp_order"))
+        nodes.append(
+            helper.make_node("Gather", [source, f"{name}/aipp_order"], [f"{name}/aipp_swap"], axis=3)
+        )
+        source = f"{name}/aipp_swap"
+    for constant, values in (("offset", offset), ("scale", scale)):
+        tensor = numpy_helper.from_array(values.reshape(1, 3, 1, 1), f"{name}/aipp_{constant}")
+        graph.initializer.append(tensor)
+    nodes += [
+        helper.make_node("Transpose", [source], [f"{name}/aipp_nchw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", [f"{name}/aipp_nchw"], [f"{name}/aipp_float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [f"{name}/aipp_float", f"{name}/aipp_offset"], [f"{name}/aipp_centred"]),
+        helper.make_node("Mul", [f"{name}/aipp_centred", f"{name}/aipp_scale"], [f"{name}/aipp"]),
+    ]
+    for position, node in enumerate(nodes):
+        graph.node.insert(position, node)
+    shape = [d.dim_param or d.dim_value for d in (batch, height, width)] + [3]
+    images[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.UINT8, shape))
+    return folded

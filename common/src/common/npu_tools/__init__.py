@@ -1,0 +1,1 @@
+"""The vendor's programs, driven as documented, and their printouts read."""

@@ -1,0 +1,133 @@
+"""model_toml.py: a valid file is taken as written, and every mistake is named with its key."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.errors import GuideError
+from common.facts import read_facts
+
+BYTES, SHA256, PICTURES = "bytes = 1000\n", 'sha256 = "00"\n', 'holds = "pictures"'
+
+
+def test_a_valid_file_is_taken_as_written(write_model):
+    model = read_facts(write_model())
+    assert (model.name, model.opset, model.checkpoint.bytes) == ("tiny", 11, 1000)
+    assert model.checkpoint.urls == ("https://example.org/tiny.pth",)
+    assert [tensor.name for tensor in model.outputs] == ["scaled", "sums"]
+    assert model.inputs[0].shape == ("N", 3, 4, 6)
+    assert model.inputs[0].image_shape == (3, 4, 6)
+    assert (model.outputs[0].tolerance, model.outputs[1].tolerance) == (1e-4, None)
+    assert list(model.atc.options.items()) == [("enable_small_channel", 1), ("insert_op_conf", "aipp.config")]
+    assert model.throughput == {"310": {1: 744.0, 4: 727.2}}
+    assert all(isinstance(size, int) for size in model.throughput["310"])
+
+
+def test_optional_keys_have_defaults_and_options_keep_their_order(write_model):
+    options = '[atc.options]\nenable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
+    atc = read_facts(write_model(("name_out_nodes = true\n", ""), (options, ""))).atc
+    assert (atc.name_out_nodes, atc.options, atc.onnx) == (False, {}, None)
+    named = read_facts(write_model(("name_out_nodes", 'onnx = "tiny_atc.onnx"\nname_out_nodes'))).atc
+    assert named.onnx == "tiny_atc.onnx"
+    turned = '[atc.options]\nzeta = 1\nalpha = "x"\n'
+    assert list(read_facts(write_model((options, turned))).atc.options) == ["zeta", "alpha"]
+
+
+@pytest.mark.parametrize(
+    ("replacements", "facts", "identity"),
+    [
+        ([], (1000, "00", None), "bytes 1000, sha256 00"),
+        ([(BYTES, "")], (None, "00", None), "sha256 00"),
+        ([(SHA256, 'md5 = "11"\n')], (1000, None, "11"), "bytes 1000, md5 11"),
+        ([(SHA256, f'md5 = "11"\n{SHA256}')], (1000, "00", "11"), "bytes 1000, sha256 00, md5 11"),
+        ([(BYTES, "bytes = 0\n"), (SHA256, "")], (0, None, None), "bytes 0"),
+        ([(BYTES, ""), (SHA256, "")], (None, None, None), ""),
+    ],
+)
+def test_what_is_published_of_a_checkpoint_is_told_in_words(write_model, replacements, facts, identity):
+    checkpoint = read_facts(write_model(*replacements)).checkpoint
+    assert (checkpoint.bytes, checkpoint.sha256, checkpoint.md5) == facts
+    assert checkpoint.identity == identity
+
+
+def test_the_range_of_an_input_is_two_numbers_or_unknown(write_model):
+    assert read_facts(write_model()).inputs[0].range is None
+    ranged = write_model((PICTURES, f"{PICTURES}\nrange = [-3, 7.5]"))
+    assert read_facts(ranged).inputs[0].range == (-3.0, 7.5)
+
+
+def test_a_model_cannot_be_changed(write_model):
+    model = read_facts(write_model())
+    with pytest.raises(AttributeError, match="immutable"):
+        model.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        # unknown keys, with the nearest known one
+        (
+            "accepted_drop",
+            "acceptd_drop",
+            "[accuracy] unknown key 'acceptd_drop'; did you mean 'accepted_drop'?",
+        ),
+        ("title =", "titel =", "unknown key 'titel'; did you mean 'title'?"),
+        ("tolerance =", "tolerence =", "[outputs[0]] unknown key 'tolerence'; did you mean 'tolerance'?"),
+        ("[throughput]", "[througput]", "unknown key 'througput'; did you mean 'throughput'?"),
+        ('name = "tiny"', 'qqq = 1\nname = "tiny"', "unknown key 'qqq'"),
+        # missing keys
+        ("accepted_drop = 0.01", "", "[accuracy] missing key 'accepted_drop'"),
+        ('licence = "MIT"\n', "", "[checkpoint] missing key 'licence'"),
+        ('name = "sums"\n', "", "[outputs[1]] missing key 'name'"),
+        ("opset = 11", "", "missing key 'opset'"),
+        # values of another type: nothing is converted
+        ("bytes = 1000", 'bytes = "1000"', "[checkpoint.bytes] expected 'int | null', got 'str'"),
+        ('sha256 = "00"', "md5 = 0", "[checkpoint.md5] expected 'str | null', got 'int'"),
+        (PICTURES, f"{PICTURES}\nrange = [1]", "[inputs[0].range] expected 'array' of length 2"),
+        (PICTURES, f"{PICTURES}\nrange = 1", "[inputs[0].range] expected 'array | null', got 'int'"),
+        (PICTURES, f"{PICTURES}\nrange = [0, '1']", "[inputs[0].range[1]] expected 'float', got 'str'"),
+        ("opset = 11", "opset = 11.0", "[opset] expected 'int', got 'float'"),
+        ("AP = 0.8", 'AP = "0.8"', "[accuracy.published[...]] expected 'float', got 'str'"),
+        ('"NONE"', "7", "[accuracy.dataset] expected 'str', got 'int'"),
+        ("= true", "= 1", "[atc.name_out_nodes] expected 'bool', got 'int'"),
+        ("name_out_nodes", "onnx = 1\nname_out_nodes", "[atc.onnx] expected 'str | null', got 'int'"),
+        ('["https://example.org/tiny.pth"]', '"x"', "[checkpoint.urls] expected 'array', got 'str'"),
+        ('["https://example.org/tiny.pth"]', "[1]", "[checkpoint.urls[0]] expected 'str', got 'int'"),
+        ("744", '"fast"', "[throughput[...][...]] expected 'float', got 'str'"),
+        (
+            "enable_small_channel = 1",
+            "enable_small_channel = true",
+            "[atc.options[...]] expected 'int | str'",
+        ),
+        ('"N", 3, 4, 6', '"N", 3, 4, 6.5', "[inputs[0].shape[3]] expected 'int | str', got 'float'"),
+        ("1 = 744", "one = 744", "[throughput"),
+    ],
+)
+def test_a_mistake_is_named_with_its_section_and_key(write_model, old, new, message):
+    folder = write_model((old, new))
+    with pytest.raises(GuideError) as error:
+        read_facts(folder)
+    assert str(error.value).startswith(f"{folder / 'model.toml'}: {message}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'name = "tiny', "not valid TOML: "),
+        (b"name = 1\nname = 2\n", "not valid TOML: "),
+        (b'name = "\xff"', "not a text file in UTF-8."),
+    ],
+)
+def test_what_is_not_toml_is_named(tmp_path, content, message):
+    (tmp_path / "model.toml").write_bytes(content)
+    with pytest.raises(GuideError) as error:
+        read_facts(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / 'model.toml'}: {message}")
+
+
+def test_a_missing_file_says_where_to_run_the_command(tmp_path):
+    with pytest.raises(GuideError) as error:
+        read_facts(tmp_path)
+    expected = f"{tmp_path / 'model.toml'}: no such file. Run this command inside a model directory."
+    assert str(error.value) == expected
