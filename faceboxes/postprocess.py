@@ -9,46 +9,41 @@ write results.txt (AP per fold) and metrics.json.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from common import cli
+from common.engine.file_route import read_predictions
 from common.errors import GuideError
-from common.facts import Facts, read_facts
-from common.images.read import read_image
+from common.facts import read_facts
 from common.npu_files.results import open_results, origin_of
+from common.report.figures import Origin
+from common.report.metrics_json import conclude
 from common.threads import map_threads
+from common.timing import Stopwatch
 from faceboxes_fddb import fddb
 from faceboxes_fddb.fddb import Fold
-from faceboxes_fddb.postprocessing import detect
-from faceboxes_fddb.preprocessing import SIZE
 from faceboxes_fddb.scoring import score
+from faceboxes_fddb.task import TASK
 
 HERE = Path(__file__).resolve().parent
 
 
-def picture_factors(data: Path, folds: Sequence[Fold], workers: int) -> dict[str, float]:
-    """Return the resize factors, with FDDB.txt's three decimals, from the pictures themselves."""
-    pictures = fddb.find_pictures(data, (picture for fold in folds for picture in fold))
-    shapes = map_threads(lambda path: read_image(path).shape, pictures.values(), workers)
-    sizes = cli.progress(shapes, len(pictures), "sizes")
-    return {
-        stem: fddb.stored_factor(SIZE / max(shape[:2])) for stem, shape in zip(pictures, sizes, strict=True)
-    }
-
-
-def find_faces(results: Path, factors: Mapping[str, float], model: Facts) -> dict[str, np.ndarray]:
-    """Return the faces by stem from a complete result directory."""
-    opened = open_results(results, factors, [tensor.image_shape for tensor in model.outputs])
-    stems = cli.progress(factors, len(factors), "postprocess")
-    faces = {}
-    for stem in stems:
-        loc, conf = opened.read(stem)
-        faces[stem] = detect(loc, conf, factors[stem])
-    return faces
+def find_factors(data: Path, folds: Sequence[Fold], prep: Path | None, workers: int) -> dict[str, float]:
+    """Return the resize factors of all pictures, with three decimals: from FDDB.txt, or else from the pictures."""
+    pictures = [picture for fold in folds for picture in fold]
+    if prep is None:
+        paths = fddb.find_pictures(data, pictures)
+        factors = map_threads(lambda path: TASK.prepare(path)[1], paths.values(), workers)
+        return dict(zip(paths, cli.progress(factors, len(paths), "sizes"), strict=True))
+    known = fddb.read_prep(prep / "FDDB.txt")
+    stems = [picture.stem for picture in pictures]
+    if absent := sorted(set(stems) - set(known)):
+        raise GuideError(
+            f"{prep / 'FDDB.txt'}: lacks {cli.shorten(absent)} ({len(absent)} in all) of the data set; "
+            "run preprocess.py on it again."
+        )
+    return known
 
 
 @cli.command
@@ -83,37 +78,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
-    model = read_facts(HERE)
+    facts, watch = read_facts(HERE), Stopwatch()
     folds = fddb.read_folds(options.data)
-    start = time.perf_counter()
-    seconds: dict[str, float] = {}
-    detections = options.detections
-    if detections is None:
-        stems = [picture.stem for fold in folds for picture in fold]
-        if options.prep:
-            factors = fddb.read_prep(options.prep / "FDDB.txt")
-            if absent := sorted(set(stems) - set(factors)):
-                raise GuideError(
-                    f"{options.prep / 'FDDB.txt'}: lacks {cli.shorten(absent)} ({len(absent)} in all) of the data "
-                    "set; run preprocess.py on it again."
-                )
-        else:
-            factors = picture_factors(options.data, folds, options.workers)
-        detections = options.out / "FDDB_dets.txt"
-        fddb.write_detections(detections, find_faces(options.results, factors, model))
-        print(f"{detections}: the faces of {len(factors)} pictures")
-        seconds["postprocess"] = time.perf_counter() - start
-    backend, precision = origin_of(options.results) if options.results else (None, None)
-    verdict = score(
-        folds,
-        detections,
-        options.out,
-        model,
-        backend=backend,
-        precision=precision,
-        seconds=seconds,
-    )
-    return 1 if verdict == "FAIL" else 0
+    detections, backend, precision = options.detections, None, None
+    if options.results:
+        with watch("postprocess"):
+            factors = find_factors(options.data, folds, options.prep, options.workers)
+            shapes = [tensor.image_shape for tensor in facts.outputs]
+            results = open_results(options.results, factors, shapes)
+            faces = dict(read_predictions(TASK, results, factors))
+            detections = options.out / "FDDB_dets.txt"
+            fddb.write_detections(detections, faces)
+        print(f"{detections}: the faces of {len(faces)} pictures")
+        backend, precision = origin_of(options.results)
+    with watch("evaluate"):
+        figures = score(folds, fddb.read_detections(detections))
+    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
+    return conclude(options.out, facts, figures, origin)
 
 
 if __name__ == "__main__":

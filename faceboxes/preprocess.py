@@ -12,15 +12,14 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import cli
+from common import cli, resume
 from common.errors import GuideError
 from common.files import write_array, write_text
 from common.npu_files.inputs import is_whole, note_others
-from common.resume import unfinished
 from common.threads import map_threads
 from faceboxes_fddb import fddb
-from faceboxes_fddb.pipeline import prepare
 from faceboxes_fddb.preprocessing import SIZE
+from faceboxes_fddb.task import TASK
 
 BYTES = SIZE * SIZE * 3
 
@@ -36,7 +35,7 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     for source in (prep, journal):
         with contextlib.suppress(GuideError):  # absent, or cut off in the middle of its last line
             known |= fddb.read_prep(source)
-    todo = unfinished(
+    todo = resume.missing(
         out / "preprocess.json",
         {},
         pictures,
@@ -48,8 +47,8 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
 
     def process(item: tuple[str, Path]) -> tuple[str, float]:
         stem, path = item
-        canvas, factor = prepare(path)
-        write_array(out / f"{stem}.bin", canvas)
+        inputs, factor = TASK.prepare(path)
+        write_array(out / f"{stem}.bin", inputs["image"])
         return stem, factor
 
     write_text(journal, "".join(fddb.prep_line(stem, factor) for stem, factor in factors.items()))

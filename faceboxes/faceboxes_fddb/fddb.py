@@ -73,6 +73,15 @@ def read_folds(data: Path) -> list[Fold]:
     return folds
 
 
+def first(folds: Sequence[Fold], limit: int) -> list[Fold]:
+    """Return the folds with the first `limit` pictures in all."""
+    kept = []
+    for fold in folds:
+        kept.append(fold[:limit])
+        limit -= len(kept[-1])
+    return kept
+
+
 def _read_list(path: Path) -> Fold:
     pictures = []
     for name, rows in _read_blocks(path):

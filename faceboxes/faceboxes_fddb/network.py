@@ -111,3 +111,8 @@ def load_checkpoint(path: Path) -> FaceBoxes:
     """
     weights = checkpoint.state_dict(checkpoint.read(path), path)
     return checkpoint.load(FaceBoxes(), weights, path, "FaceBoxes")
+
+
+def seeded() -> FaceBoxes:
+    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
+    return checkpoint.seeded(FaceBoxes)

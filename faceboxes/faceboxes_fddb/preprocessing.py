@@ -12,7 +12,6 @@ from common.errors import GuideError
 
 Array = NDArray[Any]
 SIZE = 1024
-MEAN_BGR = np.array((104, 117, 123), np.float32)  # what AIPP subtracts, see aipp.config
 
 
 def letterbox(image: Array) -> tuple[Array, float]:
@@ -32,8 +31,3 @@ def letterbox(image: Array) -> tuple[Array, float]:
     canvas = np.zeros((SIZE, SIZE, 3), np.uint8)
     canvas[: resized.shape[0], : resized.shape[1]] = resized
     return canvas, factor
-
-
-def network_input(canvases: Array) -> Array:
-    """Subtract the mean, as AIPP does on the NPU: Nx1024x1024x3 uint8 BGR to Nx3x1024x1024 float32."""
-    return np.ascontiguousarray((canvases.astype(np.float32) - MEAN_BGR).transpose(0, 3, 1, 2))

@@ -7,7 +7,9 @@ import functools
 import inspect
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -88,6 +90,17 @@ def add_batch_size(arguments: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Images per call (default: the batch size the model was built for, or 1 if it takes any).",
     )
+
+
+def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return paths by what their results are named after, their names without the suffix; each may occur once."""
+    listed = list(paths)
+    twice = [stem for stem, count in Counter(path.stem for path in listed).items() if count > 1]
+    if twice:
+        raise GuideError(
+            f"results are named after the pictures, but these names occur twice: {shorten(twice)}."
+        )
+    return {path.stem: path for path in listed}
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:

@@ -1,31 +1,52 @@
-"""What every evaluate.py shares: its arguments, and the network it measures or compares with."""
+"""What every evaluate.py shares: its arguments, the network it measures, and the predictions it scores."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import cli
+from common.backends.base import Backend, choose_batch_size
 from common.backends.deployed import BACKENDS
+from common.engine.store import Store, code_hash
+from common.engine.stream import run
+from common.engine.task import Array, ContextT, SourceT, Task
 from common.export import checkpoint, download
 from common.facts import Facts
+from common.report.versions import packages
+from common.timing import Stopwatch
 
 if TYPE_CHECKING:
     from torch import nn
 
 Network = TypeVar("Network", bound="nn.Module")
 SEEDED = "seeded random weights, not the published ones"
-OTHER_CHECKPOINT = "Was the ONNX file exported from this checkpoint?"
+STORE = "predictions.sqlite"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of an evaluate.py; `own` are those that only one of them has."""
+
+    checkpoint: Path | None
+    onnx: Path | None
+    data: Path | None
+    backend: str | None
+    limit: int | None
+    out: Path
+    batch_size: int | None
+    workers: int
+    own: argparse.Namespace
 
 
 def parse(
     arguments: argparse.ArgumentParser, argv: Sequence[str] | None, data_help: str, written: str
-) -> argparse.Namespace:
+) -> Options:
     """Add the arguments of an evaluate.py, parse them, and refuse a checkpoint that would not be used.
 
     `data_help` describes the data set, `written` names what is written beside the ONNX file and metrics.json.
@@ -51,75 +72,114 @@ def parse(
         type=Path,
         default=Path("output"),
         metavar="DIR",
-        help=f"The directory for the ONNX file, {written}, metrics.json and the sample pictures "
-        "(default: %(default)s).",
+        help=f"The directory for the ONNX file, {written}, metrics.json, the sample pictures, and {STORE}, with "
+        "which an interrupted run goes on (default: %(default)s).",
     )
     cli.add_batch_size(arguments)
     cli.add_workers(arguments)
-    options = arguments.parse_args(argv)
-    if options.checkpoint and options.model and options.data:
+    found = arguments.parse_args(argv)
+    if found.checkpoint and found.model and found.data:
         arguments.error("--checkpoint beside --model is for comparing without --data")
-    return options
+    return Options(
+        checkpoint=found.checkpoint,
+        onnx=found.model,
+        data=found.data,
+        backend=found.backend,
+        limit=found.limit,
+        out=found.out,
+        batch_size=found.batch_size,
+        workers=found.workers,
+        own=found,
+    )
 
 
 @dataclass(frozen=True)
 class Subject(Generic[Network]):
-    """What is measured: an ONNX file, and the torch network to compare it with, if there is one.
+    """What is measured: an ONNX file, on which data, and the torch network to compare it with, if there is one.
 
-    `why_not_comparable` says why its figure is another than the published one, before any counting; None if it is not.
-    `seconds` were spent on exporting.
+    `caveats` say why its figure is another than the published one, before any counting.
     """
 
     onnx: Path
     network: Network | None
-    why_not_comparable: str | None
-    seconds: float
+    dataset: str
+    caveats: tuple[str, ...]
 
 
-def subject_of(
-    options: argparse.Namespace,
-    load: Callable[[], tuple[Network, str | None]],
-    export: Callable[[Network], Path],
+def subject(
+    options: Options,
+    facts: Facts,
+    folder: Path,
+    *,
+    load: Callable[[Path | None], Network],
+    export_to: Callable[[Path, Network, Facts], Path],
     sample: str,
+    watch: Stopwatch,
 ) -> Subject[Network]:
     """Export what the options ask for, unless they name an ONNX file; without --data the network is loaded anyway.
 
     Args:
         options: from `parse`.
-        load: returns the network and what its weights are, if they are made up; see `load_network`.
-        export: writes the ONNX file and returns its path.
+        facts: the model's.
+        folder: the model directory, where the published checkpoint is looked for.
+        load: returns the network with a checkpoint's weights, with seeded ones for None.
+        export_to: writes the ONNX file to a directory and returns its path.
         sample: what is measured without --data, in words.
+        watch: the seconds of "export" are added to it.
     """
-    start = time.perf_counter()
-    why_not = None if options.data else sample
-    if options.model and options.data:
-        return Subject(options.model, None, why_not, 0.0)
-    network, made_up = load()
-    why_not = "; ".join(filter(None, (why_not, made_up))) or None
-    onnx = options.model
-    if onnx is None:
-        onnx = export(network)
+    dataset, caveats = (facts.accuracy.dataset, ()) if options.data else (sample, (sample,))
+    if options.onnx and options.data:
+        return Subject(options.onnx, None, dataset, caveats)
+    with watch("export"):
+        weights = options.checkpoint or _published(facts, folder)
+        network = load(weights)
+        onnx = options.onnx or export_to(options.out, network, facts)
+    if options.onnx is None:
         print(f"{onnx}: exported")
-    return Subject(onnx, network, why_not, time.perf_counter() - start)
+    made_up = () if weights else (SEEDED,)
+    return Subject(onnx, None if options.data else network, dataset, (*caveats, *made_up))
 
 
-def load_network(
-    options: argparse.Namespace,
-    model: Facts,
-    folder: Path,
-    load: Callable[[Path], Network],
-    seeded: Callable[[], Network],
-) -> tuple[Network, str | None]:
-    """Return the network of --checkpoint or else the published one; where neither is to be had, a seeded one.
+def _published(facts: Facts, folder: Path) -> Path | None:
+    """Return the published checkpoint; where it is not to be had, say so and return None."""
+    try:
+        return checkpoint.published(facts, folder)
+    except download.UnavailableError as error:
+        print(f"WARNING: {error}", file=sys.stderr)
+        print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
+        return None
 
-    The second value is SEEDED if the weights had to be made up, which is also said on stderr.
+
+def predictions(
+    task: Task[SourceT, ContextT, Array],
+    deployed: Backend,
+    sources: Mapping[str, SourceT],
+    options: Options,
+    watch: Stopwatch,
+) -> Iterator[tuple[str, Array]]:
+    """Yield each key with its result, in the order of `sources`, once all of them are stored in `OUT/predictions.sqlite`.
+
+    What an earlier run of the same network and settings stored there, of pictures that have not changed, is not
+    computed again.
     """
-    path = options.checkpoint
-    if path is None:
-        try:
-            path = checkpoint.published(model, folder)
-        except download.UnavailableError as error:
-            print(f"WARNING: {error}", file=sys.stderr)
-            print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
-            return seeded(), SEEDED
-    return load(path), None
+    batch_size = choose_batch_size(deployed, options.batch_size)
+    settings = {
+        "network": deployed.identity,
+        "backend": deployed.name,
+        "precision": deployed.precision,
+        "batch size": str(batch_size),
+        "code": code_hash(task),
+        **packages(),
+    }
+    with Store(options.out / STORE, settings, sources) as store:
+        todo = store.missing()
+        if store.forgotten:
+            print(
+                f"{store.path}: {store.forgotten} results of another network or other settings are not used"
+            )
+        if len(todo) < len(sources):
+            print(f"{store.path}: {len(sources) - len(todo)} of {len(sources)} results are there already")
+        results = run(task, [deployed], todo, batch_size=batch_size, workers=options.workers, watch=watch)
+        with closing(results):
+            store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)
+        yield from store.read()

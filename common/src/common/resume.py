@@ -10,7 +10,7 @@ from typing import Any
 from common.files import write_json
 
 
-def unfinished(
+def missing(
     record: Path,
     run: Mapping[str, Any],
     sources: Mapping[str, Path],

@@ -20,19 +20,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from common import cli, facts as model_toml
-from common.graph import outline as onnx_graph
-from common.graph.aipp import fold
 from ascend_tools.preflight.atc_rules import Remark, remarks
-from common.errors import GuideError, about
-from common.files import file_hash, write_json, write_text
 from ascend_tools.preflight.half_range import LARGEST, SMALLEST, SMALLEST_NORMAL
-from common.infer import check_sizes, find_aipp, inputs_of
 from ascend_tools.preflight.node_by_node import NodeByNode, node_name
-from common.graph.outline import Value
-from common.threads import batches, map_threads
 from ascend_tools.preflight.range_findings import KINDS, Finding, findings, measure, mix_list, table
+from common import cli
+from common.errors import GuideError, about
+from common.facts import read_facts
+from common.files import file_hash, write_json, write_text
+from common.graph.aipp import add_aipp, chosen_aipp, fold
+from common.graph.outline import Value, describe, item_shape, load, only_input
+from common.npu_files.inputs import add_input, check_sizes, inputs_of
 from common.report.versions import versions
+from common.threads import batches, map_threads
 
 Array = NDArray[Any]
 _OPSET = 11  # that of all guides
@@ -57,11 +57,11 @@ def _margin(text: str) -> float:
 
 def _load(path: Path, choice: str | None) -> tuple[onnx.ModelProto, list[Remark]]:
     """Return the model to run, with AIPP's meaning if there is an AIPP file, and the remarks on its own form."""
-    model = onnx_graph.load(path)
+    model = load(path)
     here = Path()
-    opset = model_toml.read_facts(here).opset if (here / "model.toml").is_file() else _OPSET
-    noted = remarks(model, onnx_graph.describe(model), opset)
-    aipp = find_aipp(choice)
+    opset = read_facts(here).opset if (here / "model.toml").is_file() else _OPSET
+    noted = remarks(model, describe(model), opset)
+    aipp = chosen_aipp(choice)
     return (fold(model, aipp) if aipp else model), noted
 
 
@@ -75,7 +75,7 @@ def _sizes(asked: Sequence[int] | None, image: Value) -> list[int]:
 
 def _groups(paths: Sequence[Path], image: Value, size: int) -> Iterator[list[Array]]:
     """Yield `size` images at a time, the last one repeated where there are fewer than the model is to be run with."""
-    shape = [int(dim) for dim in image.shape[1:]]
+    shape = item_shape(image)
     whole = image.shape[0] if isinstance(image.shape[0], int) else size
     images = map_threads(lambda path: np.fromfile(path, image.dtype).reshape(shape), paths, 1)
     for group in batches(cli.progress(images, len(paths), f"batch size {size}"), size):
@@ -119,13 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(main.__doc__, prog="python -m ascend_tools.preflight")
     add = arguments.add_argument
     add("--model", type=Path, required=True, metavar="F", help="The model, an .onnx file.")
-    add(
-        "--input",
-        type=Path,
-        required=True,
-        metavar="X",
-        help="The inputs: an .info list made by get_info.py, or a directory of .bin files.",
-    )
+    add_input(arguments)
     add(
         "--out",
         type=Path,
@@ -148,12 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="Magnitudes of more than 65504 / X count as close to the range's end, and put an operator type on the "
         "list; with 1 only what exceeds 65504 does (default: %(default)s).",
     )
-    add(
-        "--aipp",
-        metavar="F",
-        help="The AIPP file whose meaning is applied to uint8 inputs, or `none` for inputs in the model's own "
-        "type (default: what model.toml in the working directory names, if there is one).",
-    )
+    add_aipp(arguments)
     options = arguments.parse_args(argv)
 
     paths = inputs_of(options.input)[: options.limit]
@@ -161,11 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{options.model}: remarks on the way to ATC: {len(noted) or 'none'}")
     for remark in noted:
         print(f"  {remark.about}: {remark.says}")
-    graph, outside = NodeByNode(model), onnx_graph.describe(model)
-    if len(outside.inputs) != 1:
-        raise GuideError(f"{options.model}: expected a model with one input, found {len(outside.inputs)}.")
-    image, outputs = outside.inputs[0], [value.name for value in outside.outputs]
-    check_sizes(paths, image.shape, image.dtype)
+    graph, outside = NodeByNode(model), describe(model)
+    image, outputs = only_input(outside.inputs, options.model), [value.name for value in outside.outputs]
+    check_sizes(paths, image)
     sizes = _sizes(options.batch_sizes, image)
 
     found: list[Finding] = []

@@ -17,6 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from common import cli
+from common.graph.constants import constants
 from common.graph.outline import Graph
 
 # operatorlist_0071, without regard to case.
@@ -168,10 +169,7 @@ def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def _constants(graph: onnx.GraphProto) -> Iterator[Remark]:
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            tensors[node.output[0]] = node.attribute[0].t
+    tensors = constants(graph)
     # A Slice says "to the end" as 2^63 - 1, and is converted.
     ends = {name for node in graph.node if node.op_type == "Slice" for name in node.input[1:]}
     for name, tensor in tensors.items():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from common.errors import GuideError
+from common.graph.constants import constants
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -51,13 +52,7 @@ class NodeByNode:
         self.skipped: dict[int, str] = {}
         self._model = model
         self._sessions: dict[int, Any] = {}
-        self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        for node in self.nodes:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                tensor = onnx.TensorProto()
-                tensor.CopyFrom(node.attribute[0].t)
-                tensor.name = node.output[0]
-                self._tensors[tensor.name] = tensor
+        self._tensors = constants(model.graph)
         self._last_use = {name: index for index, node in enumerate(self.nodes) for name in reads(node)}
 
     @property

@@ -7,7 +7,8 @@ stays outside.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +16,33 @@ from numpy.typing import NDArray
 from common.errors import GuideError
 from common.graph.outline import Value
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 Array = NDArray[Any]
 
 
 class Backend(Protocol):
-    """An open model. Shapes have the batch first; a dynamic batch is a name instead of a number."""
+    """An open network. Shapes have the batch first; a dynamic batch is a name instead of a number.
+
+    `identity` tells the network, with the preprocessing that is built into it, from any other.
+    """
 
     name: str
     precision: str
+    identity: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Run one batch: arrays by input name to arrays in the order of `outputs`."""
 
-    def close(self) -> None:
-        """Release the model."""
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the network and its memory."""
 
 
 def fixed_batch(model: Backend) -> int | None:
@@ -47,17 +59,18 @@ def choose_batch_size(model: Backend, asked: int | None) -> int:
     return asked or fixed or 1
 
 
-def run_batch(model: Backend, *inputs: Array) -> list[Array]:
-    """Run a batch, Nx... for each of a model's inputs in order; a smaller batch than a fixed one is padded.
+def run_batch(model: Backend, feeds: Mapping[str, Array]) -> list[Array]:
+    """Run a batch, Nx... for each input by name; a smaller batch than a fixed one is padded.
 
-    The last image is repeated up to the model's own batch size, and those rows of the outputs are cut off.
+    The last item is repeated up to the model's own batch size, and those rows of the outputs are cut off.
     Outputs that are not finite are an error.
     """
-    count = len(inputs[0])
+    arrays = {value.name: feeds[value.name] for value in model.inputs}
+    count = len(arrays[model.inputs[0].name])
     size = max(count, fixed_batch(model) or count)
     if count < size:
-        inputs = tuple(np.concatenate((rows, np.repeat(rows[-1:], size - count, axis=0))) for rows in inputs)
-    outputs = model.run({value.name: rows for value, rows in zip(model.inputs, inputs, strict=True)})
+        arrays = {name: _padded(rows, size) for name, rows in arrays.items()}
+    outputs = model.run(arrays)
     for value, output in zip(model.outputs, outputs, strict=True):
         if output.shape[:1] != (size,):
             raise GuideError(
@@ -66,3 +79,7 @@ def run_batch(model: Backend, *inputs: Array) -> list[Array]:
         if not np.isfinite(output).all():
             raise GuideError(f"output {value.name!r} holds values that are not finite.")
     return [output[:count] for output in outputs]
+
+
+def _padded(rows: Array, size: int) -> Array:
+    return np.concatenate((rows, np.repeat(rows[-1:], size - len(rows), axis=0)))

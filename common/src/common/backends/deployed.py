@@ -32,20 +32,20 @@ def open_model(
 
 
 def open_deployed(
-    path: Path, backend: str | None, model: Facts, folder: Path, further: Sequence[Tensor] = ()
+    path: Path, backend: str | None, facts: Facts, folder: Path, optional: Sequence[Tensor] = ()
 ) -> Backend:
     """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network.
 
-    `further` are the inputs that another form of it has after those that model.toml says.
+    `optional` are the inputs that another form of it has after those that model.toml says.
     """
-    aipp = named_aipp(model, folder)
+    aipp = named_aipp(facts, folder)
     opened = open_model(path, backend, aipp)
-    inputs = (*model.inputs, *further) if len(opened.inputs) > len(model.inputs) else model.inputs
-    expected = [(tensor.name, tensor.image_shape) for tensor in (*inputs, *model.outputs)]
+    inputs = (*facts.inputs, *optional) if len(opened.inputs) > len(facts.inputs) else facts.inputs
+    expected = [(tensor.name, tensor.image_shape) for tensor in (*inputs, *facts.outputs)]
     if aipp:  # the picture comes as it is stored, channels last
         (name, (channels, height, width)), *outputs = expected
         expected = [(name, (height, width, channels)), *outputs]
     found = [(value.name, value.shape[1:]) for value in (*opened.inputs, *opened.outputs)]
     if found != expected:
-        raise GuideError(f"{path}: not {model.title}: expected inputs and outputs {expected}, found {found}.")
+        raise GuideError(f"{path}: not {facts.title}: expected inputs and outputs {expected}, found {found}.")
     return opened

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.backends.base import Array
 from common.errors import GuideError
+from common.files import file_hash
 from common.graph import outline
 from common.graph.aipp import Aipp, fold
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class OnnxRuntime:
@@ -23,6 +28,7 @@ class OnnxRuntime:
         model = outline.load(path)
         if aipp:
             model = fold(model, aipp)
+        self.identity = f"{file_hash(path)} {aipp}"
         graph = outline.describe(model)
         self.inputs, self.outputs = graph.inputs, graph.outputs
         source = model.SerializeToString() if aipp else str(path)
@@ -45,6 +51,9 @@ class OnnxRuntime:
             raise GuideError(f"ONNX Runtime cannot run this model on this input: {error}") from None
         return arrays
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
         """Release the session and its memory."""
         del self._session

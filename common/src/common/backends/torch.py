@@ -1,14 +1,47 @@
-"""torch, which a network is compared with. It is imported when it is called."""
+"""torch, which a deployed network is compared with. It is imported when it is called."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.backends.base import Array, Backend
+from common.graph.aipp import Aipp, apply
+
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import Self
+
+
+class Torch:
+    """A torch network that takes the inputs of a deployed one, by their names, and gives its outputs.
+
+    With `aipp`, the first input is uint8 NHWC, as it is in the deployed form, and the arithmetic is done here.
+    """
+
+    name = "torch"
+    precision = "float32"
+    identity = "torch"
+
+    def __init__(self, network: nn.Module, deployed: Backend, aipp: Aipp | None = None) -> None:
+        self.inputs, self.outputs = deployed.inputs, deployed.outputs
+        self._network, self._aipp = network, aipp
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch, see `Backend.run`."""
+        arrays = [feeds[value.name] for value in self.inputs]
+        if self._aipp:
+            arrays[0] = apply(self._aipp, arrays[0])
+        return list(run_torch(self._network, *arrays))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing is held that its owner does not hold."""
 
 
 def run_torch(network: nn.Module, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""How far a deployed model's outputs are from torch's, output by output, each against its own tolerance."""
+"""How far outputs are from those of another network, output by output, each against its own tolerance."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from common.facts import Facts
 Array = NDArray[Any]
 
 
-def differences(found: Sequence[Array], wanted: Sequence[Array]) -> Array:
+def largest_differences(found: Sequence[Array], wanted: Sequence[Array]) -> Array:
     """Return the largest absolute difference of each output; NaN where one of the two has it."""
     return np.array([np.abs(f - w).max() for f, w in zip(found, wanted, strict=True)])
 
 
-def print_differences(model: Facts, largest: Sequence[float]) -> None:
+def print_differences(facts: Facts, largest: Sequence[float]) -> None:
     """Print each output's largest difference beside what is accepted."""
-    for tensor, difference in zip(model.outputs, largest, strict=True):
+    for tensor, difference in zip(facts.outputs, largest, strict=True):
         print(f"  {tensor.name}: largest difference {difference:.2e}, accepted {tensor.tolerance or 0:.0e}")
 
 
 def check_differences(
-    model: Facts, largest: Sequence[float], consequence: str, *, other: str = "torch"
+    facts: Facts, largest: Sequence[float], consequence: str, *, other: str = "torch"
 ) -> None:
     """Refuse an output that differs from the other side's by more than its tolerance; `consequence` ends the message."""
-    for tensor, difference in zip(model.outputs, largest, strict=True):
+    for tensor, difference in zip(facts.outputs, largest, strict=True):
         if not difference <= (tensor.tolerance or 0):  # also true for NaN
             raise GuideError(
                 f"output {tensor.name!r} differs from {other} by {difference:.2e}, more than {tensor.tolerance or 0:.0e}. "
@@ -37,9 +37,9 @@ def check_differences(
             )
 
 
-def as_metrics(model: Facts, largest: Sequence[float]) -> Mapping[str, float]:
+def as_metrics(facts: Facts, largest: Sequence[float]) -> Mapping[str, float]:
     """Return the differences for metrics.json."""
     return {
         f"largest difference from torch, {tensor.name}": float(difference)
-        for tensor, difference in zip(model.outputs, largest, strict=True)
+        for tensor, difference in zip(facts.outputs, largest, strict=True)
     }

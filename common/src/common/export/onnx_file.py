@@ -16,7 +16,7 @@ from common import cli
 from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import open_model
 from common.backends.torch import run_torch
-from common.compare.differences import check_differences, differences, print_differences
+from common.compare.differences import check_differences, largest_differences, print_differences
 from common.errors import GuideError
 from common.facts import Facts
 from common.files import staged
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 
 def export(
-    network: nn.Module, model: Facts, out: Path, batch_size: int | None = None, opset: int = 11
+    network: nn.Module, facts: Facts, out: Path, batch_size: int | None = None, opset: int = 11
 ) -> None:
     """Write the network to `out` as ONNX; nothing is left there unless it agrees with torch.
 
     Args:
         network: in evaluation mode, with one input.
-        model: names and shapes of inputs and outputs, and the accepted differences.
+        facts: names and shapes of inputs and outputs, and the accepted differences.
         out: the .onnx file.
         batch_size: a fixed batch size, or None for a dynamic one.
         opset: the ONNX operator set; ATC of CANN 5.1 reads 11.
     """
-    inputs, outputs = ([tensor.name for tensor in tensors] for tensors in (model.inputs, model.outputs))
-    images = random_inputs(model, batch_size or 1)
+    inputs, outputs = ([tensor.name for tensor in tensors] for tensors in (facts.inputs, facts.outputs))
+    images = random_inputs(facts, batch_size or 1)
     with staged(out) as temporary:
         write_onnx(network, images, inputs, outputs, temporary, opset=opset, dynamic_batch=not batch_size)
-        _write_output_shapes(temporary, model, batch_size)
-        compare(network, model, temporary)
+        _write_output_shapes(temporary, facts, batch_size)
+        compare(network, facts, temporary)
 
 
 def write_onnx(
@@ -81,10 +81,10 @@ def write_onnx(
         )
 
 
-def _write_output_shapes(path: Path, model: Facts, batch_size: int | None) -> None:
+def _write_output_shapes(path: Path, facts: Facts, batch_size: int | None) -> None:
     """Put the outputs' known sizes in place of the symbols torch writes; only the batch may be dynamic."""
     graph = onnx.load(path)
-    for value, tensor in zip(graph.graph.output, model.outputs, strict=True):
+    for value, tensor in zip(graph.graph.output, facts.outputs, strict=True):
         for dim, size in zip(value.type.tensor_type.shape.dim[1:], tensor.image_shape, strict=True):
             dim.dim_value = size
         if batch_size:
@@ -92,38 +92,38 @@ def _write_output_shapes(path: Path, model: Facts, batch_size: int | None) -> No
     onnx.save(graph, path)
 
 
-def compare(network: nn.Module, model: Facts, path: Path) -> None:
+def compare(network: nn.Module, facts: Facts, path: Path) -> None:
     """Run ONNX file and network on the same random inputs, print the largest differences, refuse large ones.
 
     The inputs are uniform in the range that model.toml gives. A dynamic batch is tried with 3 images and with the
     first of them alone, which must give the same rows.
     """
-    deployed = open_model(path)
-    count = fixed_batch(deployed) or 3
-    images = random_inputs(model, count)
+    name = facts.inputs[0].name
+    with open_model(path) as deployed:
+        count = fixed_batch(deployed) or 3
+        images = random_inputs(facts, count)
+        outputs = run_batch(deployed, {name: images})
+        alone = run_batch(deployed, {name: images[:1]})
     expected = run_torch(network, images)
-    outputs = run_batch(deployed, images)
-    alone = run_batch(deployed, images[:1])
-    deployed.close()
-    for tensor, wanted, found in zip(model.outputs, expected, outputs, strict=True):
+    for tensor, wanted, found in zip(facts.outputs, expected, outputs, strict=True):
         if wanted.shape != found.shape:
             raise GuideError(
                 f"output {tensor.name!r}: torch gives {wanted.shape}, the ONNX file {found.shape}."
             )
     first = [output[:1] for output in expected]
-    largest = np.maximum(differences(outputs, expected), differences(alone, first)).tolist()
+    largest = np.maximum(largest_differences(outputs, expected), largest_differences(alone, first)).tolist()
     print(f"compared with torch on {count} random inputs:")
-    print_differences(model, largest)
-    check_differences(model, largest, "The export is not kept.")
+    print_differences(facts, largest)
+    check_differences(facts, largest, "The export is not kept.")
 
 
-def random_inputs(model: Facts, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def random_inputs(facts: Facts, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return `count` random images in the shape and value range of the model's input, the same ones every time.
 
     They are smooth, with a little noise: all noise drives a network far from what pictures do, to values at which the
     rounding of float32 alone exceeds any tolerance.
     """
-    tensor = model.inputs[0]
+    tensor = facts.inputs[0]
     if tensor.range is None:
         raise GuideError(f"model.toml: input {tensor.name!r} has no range to draw random values from.")
     generator = np.random.default_rng(0)
@@ -137,7 +137,7 @@ def random_inputs(model: Facts, count: int) -> np.ndarray[tuple[int, ...], np.dt
 
 def add_arguments(
     arguments: argparse.ArgumentParser,
-    model: Facts,
+    facts: Facts,
     checkpoint: Sequence[str] = (),
     out: Sequence[str] = (),
     batch_size: Sequence[str] | None = (),
@@ -149,19 +149,19 @@ def add_arguments(
     With None for `batch_size` there is no `--batch-size`: the network takes one image.
     """
     add = arguments.add_argument
-    fetched = ", downloaded if missing" if model.checkpoint.sha256 or model.checkpoint.md5 else ""
+    fetched = ", downloaded if missing" if facts.checkpoint.sha256 or facts.checkpoint.md5 else ""
     add(
         "--checkpoint",
         *checkpoint,
         type=Path,
         metavar="F",
-        help=f"The weights (default: weights/{model.checkpoint.file} beside this script{fetched}).",
+        help=f"The weights (default: weights/{facts.checkpoint.file} beside this script{fetched}).",
     )
     add(
         "--out",
         *out,
         type=onnx_path,
-        default=Path(model.onnx),
+        default=Path(facts.onnx),
         metavar="F",
         help="The ONNX file to write (default: %(default)s).",
     )
@@ -177,7 +177,7 @@ def add_arguments(
         "--opset",
         type=int,
         choices=opsets,
-        default=model.opset,
+        default=facts.opset,
         metavar="N",
         help=f"The ONNX operator set, {opsets[0]} to {opsets[-1]} (default: %(default)s, which ATC of CANN 5.1 reads).",
     )

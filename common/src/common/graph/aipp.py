@@ -8,6 +8,7 @@ the network was trained on.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from typing import TypeVar
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from common.errors import GuideError, about
-from common.facts import Facts
+from common.facts import Facts, read_facts
 from common.files import read_text
 
 Value = TypeVar("Value")
@@ -66,10 +68,28 @@ def read_aipp(path: Path) -> Aipp:
     return _build(path, values)
 
 
-def named_aipp(model: Facts, folder: Path) -> Aipp | None:
+def named_aipp(facts: Facts, folder: Path) -> Aipp | None:
     """Return the AIPP file that a model's ATC options name, relative to its directory, if they name one."""
-    name = model.atc.options.get("insert_op_conf")
+    name = facts.atc.options.get("insert_op_conf")
     return read_aipp(folder / str(name)) if name else None
+
+
+def add_aipp(arguments: argparse.ArgumentParser) -> None:
+    """Add `--aipp F`, see `chosen_aipp`."""
+    arguments.add_argument(
+        "--aipp",
+        metavar="F",
+        help="The AIPP file whose meaning is applied to uint8 inputs, or `none` for inputs in the model's own "
+        "type (default: what model.toml in the working directory names, if there is one).",
+    )
+
+
+def chosen_aipp(choice: str | None) -> Aipp | None:
+    """Return the AIPP block named on the command line or by the working directory's model.toml, if any."""
+    if choice is not None:
+        return None if choice == "none" else read_aipp(Path(choice))
+    here = Path()
+    return named_aipp(read_facts(here), here) if (here / "model.toml").is_file() else None
 
 
 def _build(path: Path, values: dict[str, str]) -> Aipp:
@@ -110,6 +130,14 @@ def _channels(values: dict[str, str], group: str, default: float) -> tuple[float
 def _size(values: dict[str, str]) -> tuple[int, int] | None:
     width, height = (_take(values, f"src_image_size_{side}", int, 0) for side in "wh")
     return (width, height) if width or height else None
+
+
+def apply(aipp: Aipp, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what AIPP makes of a batch: NxHxWx3 uint8 to Nx3xHxW float32, with the arithmetic of `fold`."""
+    order = [2, 1, 0] if aipp.swap_rb else [0, 1, 2]
+    offset = np.array(aipp.mean, np.float32) + np.array(aipp.min, np.float32)
+    values = (images[..., order].astype(np.float32) - offset) * np.array(aipp.var_reci, np.float32)
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 
 def fold(model: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:

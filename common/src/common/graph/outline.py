@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from google.protobuf.message import DecodeError
 from common.errors import GuideError
 
 Shape = tuple[int | str, ...]
+Sides = tuple[int, ...]
 _STANDARD = ("", "ai.onnx")  # what the domain of ONNX's own operators is called
 
 
@@ -72,3 +74,20 @@ def _value(value: onnx.ValueInfoProto) -> Value:
     dims = tensor.shape.dim
     shape = tuple(d.dim_value if d.dim_value > 0 else d.dim_param or "?" for d in dims)
     return Value(value.name, str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape)
+
+
+def item_shape(value: Value) -> Sides:
+    """Return the shape of one item of an input, without the batch; all of it has to be fixed."""
+    sides = tuple(dim for dim in value.shape[1:] if isinstance(dim, int))
+    if len(sides) != len(value.shape) - 1:
+        raise GuideError(
+            f"the model's input shape {tuple(value.shape)} is dynamic beyond the batch; export it fixed."
+        )
+    return sides
+
+
+def only_input(inputs: Sequence[Value], path: Path) -> Value:
+    """Return the one input of the model in a file; another number of inputs is an error."""
+    if len(inputs) != 1:
+        raise GuideError(f"{path}: expected a model with one input, found {len(inputs)}.")
+    return inputs[0]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from common.facts import Accuracy, Facts
-from common.files import write_json
+from common.files import write_json, write_text
+from common.report.figures import Figures, Origin
 from common.report.versions import versions
 
 
@@ -25,57 +26,55 @@ def verdict(accuracy: Accuracy, metrics: Mapping[str, float | None]) -> str:
     return "PASS" if all(held) else "FAIL"
 
 
-def why_not_whole(accuracy: Accuracy, images: int) -> str | None:
-    """Return what makes a figure on so many images another one than the published, or None if nothing does."""
-    if images == accuracy.images:
-        return None
-    return f"{images} of the {accuracy.images} pictures of {accuracy.dataset}"
+def caveats_of(facts: Facts, figures: Figures, origin: Origin) -> tuple[str, ...]:
+    """Return all that makes figures others than the published ones: where they come from, else their number of pictures."""
+    accuracy = facts.accuracy
+    if origin.caveats or figures.pictures == accuracy.images:
+        return origin.caveats
+    return (f"{figures.pictures} of the {accuracy.images} pictures of {accuracy.dataset}",)
 
 
-def write_metrics(
-    out: Path,
-    model: Facts,
-    *,
-    dataset: str,
-    images: int,
-    metrics: Mapping[str, float | None],
-    why_not_comparable: str | None,
-    backend: str | None,
-    precision: str | None,
-    seconds: Mapping[str, float],
-) -> dict[str, Any]:
-    """Write `OUT/metrics.json`, print the comparison with the published figure, and return the contents.
+def conclude(
+    out: Path, facts: Facts, figures: Figures, origin: Origin, more: Mapping[str, float] | None = None
+) -> int:
+    """Write the figures' files and `OUT/metrics.json`, print the figures and how they compare; return the exit status.
 
-    `why_not_comparable` is None only for a metric on the whole data set; otherwise it says what was measured
-    instead, and no verdict is given.
+    That is 1 for the verdict FAIL, which only figures on the whole data set can get. `more` joins the metrics.
     """
-    accuracy = model.accuracy
-    comparable = why_not_comparable is None
+    caveats = caveats_of(facts, figures, origin)
     # JSON has no NaN.
-    figures = {name: None if value is None or math.isnan(value) else value for name, value in metrics.items()}
-    report: dict[str, Any] = {
-        "model": model.name,
-        "dataset": dataset,
-        "images": images,
-        "metrics": figures,
-        "published": accuracy.published,
-        "comparable": comparable,
-        **({} if comparable else {"why": why_not_comparable}),
-        "verdict": verdict(accuracy, figures) if comparable else "not comparable",
-        "backend": backend,
-        "precision": precision,
-        "versions": versions(),
-        "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
+    metrics = {
+        name: None if value is None or math.isnan(value) else value
+        for name, value in {**figures.metrics, **(more or {})}.items()
     }
+    report: dict[str, Any] = {
+        "model": facts.name,
+        "dataset": origin.dataset,
+        "images": figures.pictures,
+        "metrics": metrics,
+        "published": facts.accuracy.published,
+        "comparable": not caveats,
+        **({"why": "; ".join(caveats)} if caveats else {}),
+        "verdict": "not comparable" if caveats else verdict(facts.accuracy, metrics),
+        "backend": origin.backend,
+        "precision": origin.precision,
+        "versions": versions(),
+        "seconds": {stage: round(spent, 3) for stage, spent in origin.seconds.items()},
+    }
+    for name, text in figures.files.items():
+        write_text(out / name, text)
     write_json(out / "metrics.json", report)
+    if caveats:
+        print(f"measured on {report['why']}:")
+    print(figures.text, end="")
     tools = [f"{package} {version}" for package, version in report["versions"].items()]
-    print("measured with " + ", ".join([*filter(None, (backend, precision)), *tools]))
-    print_comparison(accuracy, report)
+    print("measured with " + ", ".join([*filter(None, (origin.backend, origin.precision)), *tools]))
+    _print_comparison(facts.accuracy, report)
     print(f"{out / 'metrics.json'}: the figures above, with versions and times")
-    return report
+    return 1 if report["verdict"] == "FAIL" else 0
 
 
-def print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
+def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
     """Print the published figures, how far the measured ones are from them, and the verdict."""
     for name, published in accuracy.published.items():
         print(f"published: {name} {published:g} on {accuracy.dataset} ({accuracy.published_by})")

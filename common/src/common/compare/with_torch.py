@@ -1,0 +1,106 @@
+"""A deployed network beside torch, on the same items: its outputs, and what the task makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sized
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+import numpy as np
+
+from common import cli
+from common.backends.base import Backend, fixed_batch
+from common.backends.torch import Torch
+from common.compare.differences import as_metrics, check_differences, largest_differences, print_differences
+from common.engine.stream import run
+from common.engine.task import Array, ContextT, Outputs, ResultT, SourceT, Task
+from common.facts import Facts
+from common.graph.aipp import named_aipp
+from common.timing import Stopwatch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OTHER_CHECKPOINT = "Was the ONNX file exported from this checkpoint?"
+
+
+@dataclass(frozen=True)
+class Agreement(Generic[ResultT]):
+    """The largest difference of each output over all items, torch's own results by key, and the share of equal ones.
+
+    `same` are the results, detections for one, that both sides have, of all that either side has (intersection over
+    union of the sets); None where results are not counted.
+    """
+
+    facts: Facts
+    largest: tuple[float, ...]
+    torch: Mapping[str, ResultT]
+    same: float | None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What metrics.json says of it."""
+        counted = {} if self.same is None else {"agreement with torch": self.same}
+        return counted | dict(as_metrics(self.facts, self.largest))
+
+    def check(self) -> None:
+        """Refuse an output that is further from torch's than model.toml accepts."""
+        check_differences(self.facts, self.largest, OTHER_CHECKPOINT)
+
+
+def with_torch(
+    task: Task[SourceT, ContextT, ResultT],
+    facts: Facts,
+    folder: Path,
+    deployed: Backend,
+    network: nn.Module,
+    sources: Mapping[str, SourceT],
+    *,
+    differences: Callable[[Outputs, Outputs], Array] = largest_differences,
+    same: Callable[[ResultT, ResultT], int] | None = None,
+) -> Agreement[ResultT]:
+    """Run both over all sources and print how well they agree.
+
+    Args:
+        task: what comes before and after the network.
+        facts: the model's, with the accepted differences.
+        folder: the model directory, for its AIPP file.
+        deployed: the open network.
+        network: the torch network it was exported from.
+        sources: the items, by key.
+        differences: from the outputs of both for one item to one number per output.
+        same: counts the equal parts of two results, of which `len` tells how many there are.
+    """
+    outputs: Task[SourceT, ContextT, tuple[Outputs, ContextT]] = Task(task.prepare, _keep)
+    largest, counts, results = np.zeros(len(facts.outputs)), np.zeros(3, int), {}
+    with Torch(network, deployed, named_aipp(facts, folder)) as torch:
+        runs = [
+            run(outputs, [m], sources, batch_size=fixed_batch(m) or 1, workers=1, watch=Stopwatch())
+            for m in (deployed, torch)
+        ]
+        with closing(runs[0]), closing(runs[1]):
+            pairs = cli.progress(zip(*runs, strict=True), len(sources), "torch")
+            for (key, (found, context)), (_, (wanted, _)) in pairs:
+                largest = np.maximum(largest, differences(found, wanted))  # keeps NaN
+                result, results[key] = task.finish(found, context), task.finish(wanted, context)
+                if same:
+                    counts += (_count(results[key]), _count(result), same(result, results[key]))
+    print(f"agreement with torch on {len(sources)} inputs:")
+    print_differences(facts, largest.tolist())
+    share = None
+    if same:
+        theirs, ours, both = counts.tolist()
+        share = both / (theirs + ours - both) if theirs + ours else 1.0
+        print(f"  found: torch {theirs}, deployed {ours}, the same {both} ({100 * share:.2f} %)")
+    return Agreement(facts, tuple(largest.tolist()), results, share)
+
+
+def _keep(outputs: Outputs, context: ContextT) -> tuple[Outputs, ContextT]:
+    return outputs, context
+
+
+def _count(result: Any) -> int:
+    sized: Sized = result
+    return len(sized)

@@ -1,0 +1,26 @@
+"""Simplifying an exported graph, as the guides do with `python -m onnxsim`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+
+from common.errors import GuideError
+from common.graph.outline import load
+
+
+def simplify(source: Path, target: Path, skipped: Sequence[str] = ()) -> tuple[int, int]:
+    """Write the simplified form of `source` to `target`; return the numbers of nodes before and after.
+
+    `skipped` names optimisations of onnxsim that are left out. Compare the two files before the second is believed.
+    """
+    import onnxsim  # noqa: PLC0415  only an export needs it
+
+    before = load(source)
+    after, valid = onnxsim.simplify(before, skipped_optimizers=list(skipped))
+    if not valid:
+        raise GuideError(f"{source}: onnxsim itself says that its simplified graph computes something else.")
+    onnx.save(after, target)
+    return len(before.graph.node), len(after.graph.node)

@@ -1,0 +1,103 @@
+"""What the predict.py of every detector shares: its arguments, and the pictures and JSON files that it writes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from common import cli
+from common.backends.base import Backend, choose_batch_size
+from common.backends.deployed import BACKENDS
+from common.engine.stream import run
+from common.engine.task import ContextT, Task
+from common.files import write_json
+from common.images.draw import GREEN, Colour, colour_of, draw_boxes
+from common.images.read import write_image
+from common.timing import Stopwatch
+
+Array = NDArray[Any]
+
+
+def parse(
+    arguments: argparse.ArgumentParser, argv: Sequence[str] | None, *, what: str, score: float
+) -> argparse.Namespace:
+    """Add the arguments of a predict.py and parse them.
+
+    `what` is found, "faces" for one; without --score what scores less than `score` is left out.
+    """
+    add = arguments.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="A picture: JPEG, PNG or BMP.")
+    add(
+        "--model",
+        type=Path,
+        required=True,
+        metavar="F",
+        help="The ONNX file to run; section 3 of the README.",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help=f"The directory for <name>_{what}.jpg and <name>_{what}.json (default: %(default)s).",
+    )
+    add(
+        "--score",
+        type=float,
+        default=score,
+        metavar="P",
+        help=f"Leave out {what} whose score, 0 to 1, is below this (default: %(default)s).",
+    )
+    add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    return arguments.parse_args(argv)
+
+
+def draw_detections(
+    task: Task[Path, ContextT, Array],
+    deployed: Backend,
+    options: argparse.Namespace,
+    *,
+    what: str,
+    read: Callable[[Path], Array],
+    name_of: Callable[[int], str] | None = None,
+) -> None:
+    """Write each picture with what was found drawn on it, and a JSON file beside it.
+
+    `read` returns a picture as HxWx3 uint8 BGR, turned as the task sees it. The task's results are Nx5, xmin, ymin, xmax, ymax in pixels of the picture and score; or, with `name_of`, Nx6
+    with a category.
+    """
+    watch = Stopwatch()
+    pictures = cli.by_stem(options.images)
+    batch_size = choose_batch_size(deployed, None)
+    with closing(run(task, [deployed], pictures, batch_size=batch_size, workers=1, watch=watch)) as results:
+        for stem, found in cli.progress(results, len(pictures), "predict"):
+            kept = found[found[:, 4] >= options.score]
+            image = read(pictures[stem])
+            target = options.out / f"{stem}_{what}.jpg"
+            labels, colours, rows = _describe(kept, name_of)
+            write_image(target, draw_boxes(image, kept[:, :4], labels, colours))
+            size = {"width": image.shape[1], "height": image.shape[0]}
+            write_json(target.with_suffix(".json"), {"image": str(pictures[stem]), **size, what: rows})
+            print(f"{target}: {len(kept)} {what} in {pictures[stem]}")
+    print(f"{1000 * watch.seconds['infer'] / len(pictures):.0f} ms in the network for each picture")
+
+
+def _describe(
+    found: Array, name_of: Callable[[int], str] | None
+) -> tuple[list[str], list[Colour], list[dict[str, Any]]]:
+    """Return labels and colours to draw detections with, and what the JSON file says of them."""
+    labels, colours, rows = [], [], []
+    for box, (score, *category) in zip(found[:, :4].tolist(), found[:, 4:].tolist(), strict=True):
+        row: dict[str, Any] = {"box": [round(value, 3) for value in box], "score": round(score, 6)}
+        if name_of:
+            number = int(category[0])
+            row |= {"category": number, "name": name_of(number)}
+        rows.append(row)
+        labels.append(f"{row['name']} {score:.2f}" if name_of else f"{score:.2f}")
+        colours.append(colour_of(number) if name_of else GREEN)
+    return labels, colours, rows

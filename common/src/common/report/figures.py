@@ -1,0 +1,42 @@
+"""What was measured, and of what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a metric says of predictions.
+
+    Attributes:
+        metrics: numbers by name; NaN or None where there is none.
+        pictures: how many pictures they are of.
+        text: the lines to print.
+        files: what else is written for them, text by file name.
+    """
+
+    metrics: Mapping[str, float | None]
+    pictures: int
+    text: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where predictions come from.
+
+    Attributes:
+        dataset: what the pictures are.
+        backend: what ran the network, if that is known.
+        precision: in which precision it ran, if that is known.
+        seconds: by stage, see `timing.Stopwatch`.
+        caveats: each by itself makes the figures others than the published ones.
+    """
+
+    dataset: str
+    backend: str | None
+    precision: str | None
+    seconds: Mapping[str, float]
+    caveats: tuple[str, ...] = ()
