@@ -1,13 +1,14 @@
 """The project's sessions: `nox -l` lists them, `nox -s NAME -- ARGUMENTS` runs one.
 
-Every directory with a model.toml is a model and gets three sessions, each in an environment of its own that holds
-that model's requirements, pinned by constraints.txt, and the `common` wheel.
+Every directory with a model.toml is a model. Its evaluation and its deployment get an environment of their own, which holds
+that model's requirements, pinned by constraints.txt, and the `common` wheel; all tests share one.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -18,41 +19,25 @@ nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).resolve().parent
 MODELS = sorted(path.parent.name for path in ROOT.glob("*/model.toml"))
+LIBRARIES = ("common", "ascend_tools")
 CONSTRAINTS = ROOT / "constraints.txt"
-TEST_TOOLS = ("pytest>=8", "hypothesis>=6.100", "scikit-learn>=1.3")
+TEST_TOOLS = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "scikit-learn>=1.3", "typing-extensions")
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
-# What the guides' steps leave in a model directory, and a deployment is not given.
-MADE = (
-    "weights",
-    "output",
-    "prep",
-    "bin_save",
-    "result*",
-    "model",
-    "data",
-    "*_preproc_data_Ascend310",
-    "bin",
-    "out",
-    "*.info",
-    "*.onnx",
-    "*.pt",
-    "*.pth",
-)
 
-built: list[Path] = []
+built: dict[str, Path] = {}
+made: dict[str, Path] = {}
 
 
-def wheel(session: nox.Session) -> Path:
-    """Return the `common` wheel, built once per run of nox."""
-    if not built:
-        out = session.cache_dir.resolve() / "wheel"
+def wheel(session: nox.Session, library: str) -> str:
+    """Return the wheel of a library, built once per run of nox."""
+    if library not in built:
+        out = session.cache_dir.resolve() / "wheel" / library
         shutil.rmtree(out, ignore_errors=True)
-        session.run(
-            "uv", "build", "--quiet", "--wheel", f"--out-dir={out}", str(ROOT / "common"), external=True
-        )
-        built.extend(out.glob("*.whl"))
-    return built[0]
+        words = ("uv", "build", "--quiet", "--wheel", f"--out-dir={out}", str(ROOT / library))
+        session.run(*words, external=True)
+        built[library] = next(out.glob("*.whl"))
+    return str(built[library])
 
 
 def requirements(model: str, *names: str) -> list[str]:
@@ -61,96 +46,110 @@ def requirements(model: str, *names: str) -> list[str]:
     return ["-c", str(CONSTRAINTS), *files]
 
 
-def define_sessions(model: str) -> None:
-    """Define `<model>-tests`, `<model>-eval` and `<model>-deploy`."""
+def test_python(session: nox.Session) -> str:
+    """Return the Python of the environment that all tests share, made or renewed once per run of nox."""
+    version = str(session.python or f"{sys.version_info.major}.{sys.version_info.minor}")
+    if version not in made:
+        folder = ROOT / ".nox" / f"tests-{version}"
+        made[version] = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+        if not made[version].exists():
+            session.run("uv", "venv", "--quiet", f"--python={version}", str(folder), external=True)
+        words = ["-c", str(CONSTRAINTS), *TEST_TOOLS]
+        for model in MODELS:
+            words += requirements(model, "requirements", "requirements-export")[2:]
+        # The version of the libraries stays the same while their sources change.
+        words += [f"--reinstall-package=ascend-guides-{name}" for name in ("common", "tools")]
+        words += [wheel(session, library) for library in LIBRARIES]
+        install = ("uv", "pip", "install", "--quiet", f"--python={made[version]}")
+        session.run(*install, *words, external=True)
+    return str(made[version])
+
+
+def tracked(session: nox.Session, model: str, target: Path) -> None:
+    """Copy a model directory as git has it, with what is new and not ignored."""
+    words = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", model)
+    listed = session.run(*words, external=True, silent=True) or ""
+    shutil.rmtree(target / model, ignore_errors=True)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def seeded_export(session: nox.Session, model: str) -> Path:
+    """Return the directory of the model's export with seeded weights, made if the sources have changed since."""
+    session.log("no --model given: taking an export with seeded weights, made where there is torch")
+    python = test_python(session)
+    with session.chdir(ROOT / model):
+        words = (python, "-m", "ascend_tools.testing.exports")
+        printed = session.run(*words, external=True, silent=True)
+    return Path(str(printed).split()[-1])
+
+
+def define_tests(directory: str) -> None:
+    """Define `<directory>-tests`."""
 
     def tests(session: nox.Session) -> None:
-        everything = requirements(model, "requirements", "requirements-export")
-        session.install(*everything, str(wheel(session)), *TEST_TOOLS)
-        session.chdir(ROOT / model)
-        session.run("python", "-m", "pytest", "tests", *session.posargs)
+        python = test_python(session)
+        session.chdir(ROOT / directory)
+        # A file stays in one process: the networks of full size come one after the other.
+        words = ("-m", "pytest", "tests", "-n2", "--dist=loadfile", *session.posargs)
+        session.run(python, *words, external=True)
+
+    tests.__doc__ = f"Run the tests of {directory}; arguments go to pytest."
+    nox.session(tests, name=f"{directory}-tests", venv_backend="none")
+
+
+def define_model(model: str) -> None:
+    """Define `<model>-eval` and `<model>-deploy`."""
 
     def evaluate(session: nox.Session) -> None:
-        session.install(*requirements(model, "requirements", "requirements-export"), str(wheel(session)))
+        words = requirements(model, "requirements", "requirements-export")
+        session.install(*words, wheel(session, "common"))
         session.chdir(session.invoked_from)  # what the paths in the arguments are relative to
         out = f"--out={ROOT / model / 'output'}"
         session.run("python", str(ROOT / model / "evaluate.py"), out, *session.posargs)
 
     def deploy(session: nox.Session) -> None:
-        session.install(*requirements(model, "requirements"), str(wheel(session)))
+        session.install(*requirements(model, "requirements"), wheel(session, "common"))
         session.run(
             "python", "-c", "import importlib.util as u; assert not u.find_spec('torch'), 'torch is here'"
         )
         work = Path(session.create_tmp()).resolve()
-        copy = work / model
-        shutil.rmtree(copy, ignore_errors=True)
-        kept_out = shutil.ignore_patterns("__pycache__", *MADE)
-        shutil.copytree(ROOT / model, copy, ignore=kept_out)
-        inputs = session.posargs or make_inputs(session, model, work / "made")
+        tracked(session, model, work)
+        inputs: list[str] = session.posargs
+        if not inputs:
+            export = seeded_export(session, model)
+            onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
+            inputs = [f"--model={export / onnx}", f"--data={export / 'sample'}"]
         session.chdir(session.invoked_from)
-        session.run("python", str(copy / "tests" / "deploy.py"), *inputs)
+        # The script sees the tests' helpers; the steps that it runs see only what is installed.
+        helpers = {"PYTHONPATH": str(ROOT / "ascend_tools" / "src")}
+        session.run("python", str(work / model / "tests" / "deploy.py"), *inputs, env=helpers)
 
-    tests.__doc__ = f"Run the tests of {model}; arguments go to pytest."
     evaluate.__doc__ = f"Measure {model} from checkpoint to verdict; arguments go to evaluate.py."
     deploy.__doc__ = (
         f"Run the steps of {model} in a lone copy of it, without torch; `-- --model F [--data DIR]`."
     )
-    for name, function in (("tests", tests), ("eval", evaluate), ("deploy", deploy)):
-        nox.session(function, name=f"{model}-{name}")
+    nox.session(evaluate, name=f"{model}-eval")
+    nox.session(deploy, name=f"{model}-deploy")
 
 
-def make_inputs(session: nox.Session, model: str, out: Path) -> list[str]:
-    """Export the model in an environment with torch and return the arguments that hand it to deploy.py."""
-    session.log("no --model given: exporting one first, in an environment of its own")
-    environment = out / "environment"
-    session.run(
-        "uv",
-        "venv",
-        "--quiet",
-        "--clear",
-        f"--python={session.virtualenv.bin}/python",
-        str(environment),
-        external=True,
-    )
-    everything = requirements(model, "requirements", "requirements-export")
-    session.run(
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        f"--python={environment}",
-        *everything,
-        str(wheel(session)),
-        external=True,
-    )
-    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    session.run(str(python), str(ROOT / model / "evaluate.py"), f"--out={out}", external=True)
-    onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
-    return [f"--model={out / onnx}", f"--data={out / 'sample'}"]
-
-
+for _directory in (*LIBRARIES, *MODELS):
+    define_tests(_directory)
 for _model in MODELS:
-    define_sessions(_model)
-
-
-@nox.session(name="common-tests")
-def common_tests(session: nox.Session) -> None:
-    """Run the tests of the shared library; arguments go to pytest."""
-    libraries = ("onnxruntime", "torch", "scikit-image", "matplotlib")
-    session.install("-c", str(CONSTRAINTS), str(wheel(session)), *libraries, *TEST_TOOLS)
-    session.chdir(ROOT / "common")
-    session.run("python", "-m", "pytest", "tests", *session.posargs)
+    define_model(_model)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style with ruff and types with mypy, strictly for the shared library."""
+    """Check style, formatting and types."""
     deployment = [word for model in MODELS for word in requirements(model, "requirements")]
-    session.install(*deployment, str(wheel(session)), *LINT_TOOLS)
+    session.install(*deployment, *LINT_TOOLS, wheel(session, "common"))
     session.run("ruff", "check", str(ROOT))
     session.run("ruff", "format", "--check", str(ROOT))
     config = f"--config-file={ROOT / 'pyproject.toml'}"
-    session.run("mypy", config, "--strict", str(ROOT / "common" / "src"))
+    session.run("mypy", config, "--strict", *(str(ROOT / library / "src") for library in LIBRARIES))
     for model in MODELS:
         session.chdir(ROOT / model)
         session.run("mypy", config, ".", "--exclude=tests/", "--explicit-package-bases")
@@ -158,10 +157,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run all tests: of the shared library, of every model, and every model's deployment without torch."""
-    session.notify("common-tests")
-    for model in MODELS:
-        session.notify(f"{model}-tests")
+    """Run all tests and every model's deployment without torch; `-- -m "not full_size"` runs only the quick tests.
+
+    Arguments go to pytest, and no deployment follows then.
+    """
+    for directory in (*LIBRARIES, *MODELS):
+        session.notify(f"{directory}-tests")
+    for model in () if session.posargs else MODELS:
         session.notify(f"{model}-deploy")
 
 
@@ -174,12 +176,12 @@ def evaluate_all(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
-    """Measure the host side of every model, or of those named, against the original scripts, and R-FCN against torch."""
-    for model in session.posargs or MODELS:
+    """Measure the host side: the joint, and every model, or those named, against the original scripts."""
+    for name in session.posargs or ["stream", *MODELS]:
+        words = requirements(name, "requirements", "requirements-export") if name in MODELS else []
         # Compiled, as pip installs it: the figures include a whole command with its imports.
-        everything = requirements(model, "requirements", "requirements-export")
-        session.install("--compile-bytecode", *everything, str(wheel(session)))
-        session.run("python", str(ROOT / "benchmarks" / f"{model}.py"))
+        session.install("--compile-bytecode", "-c", str(CONSTRAINTS), *words, wheel(session, "common"))
+        session.run("python", str(ROOT / "benchmarks" / f"{name}.py"))
 
 
 @nox.session(venv_backend="none", default=False)

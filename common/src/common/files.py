@@ -53,9 +53,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def json_text(value: Any) -> str:
+    """Return indented JSON. NaN and infinity, which are not JSON, raise ValueError."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, complete or not at all. NaN and infinity, which are not JSON, raise ValueError."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write indented JSON, complete or not at all, see `json_text`."""
+    write_text(path, json_text(value))
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -106,7 +106,7 @@ class NodeByNode:
 
     def _open(self, node: onnx.NodeProto, inputs: Arrays) -> Any:
         """Return a session of this node alone. Without shapes in its inputs it takes any batch size."""
-        import onnxruntime  # noqa: PLC0415  a deployment that runs models otherwise does not have it
+        import onnxruntime
 
         graph = helper.make_graph(
             [node],

@@ -23,7 +23,7 @@ class OnnxRuntime:
     precision = "float32"
 
     def __init__(self, path: Path, aipp: Aipp | None = None, *, optimise: bool = True) -> None:
-        import onnxruntime  # noqa: PLC0415  a deployment that runs models otherwise does not have it
+        import onnxruntime
 
         model = outline.load(path)
         if aipp:

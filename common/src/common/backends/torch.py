@@ -46,7 +46,7 @@ class Torch:
 
 def run_torch(network: nn.Module, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
     """Run a network on a batch, Nx... float32 for each input, and return its outputs, one or several."""
-    import torch  # noqa: PLC0415
+    import torch
 
     with torch.inference_mode():
         outputs = network(*map(torch.from_numpy, inputs))

@@ -34,7 +34,7 @@ def read(path: Path) -> Any:
 
     Anything but tensors and plain containers is refused by name.
     """
-    import torch  # noqa: PLC0415
+    import torch
 
     if not path.is_file():
         raise GuideError(f"{path}: no such checkpoint.")
@@ -56,7 +56,7 @@ def read(path: Path) -> Any:
 
 def state_dict(content: Any, path: Path) -> dict[str, Any]:
     """Return the state dict that a file's content is or holds, without the prefix `module.`."""
-    import torch  # noqa: PLC0415
+    import torch
 
     if isinstance(content, dict):
         content = next((content[key] for key in _WRAPPERS if key in content), content)
@@ -88,7 +88,7 @@ def load(network: Network, weights: Mapping[str, Any], path: Path, title: str) -
 
 def _problems(expected: Mapping[str, Tensor], weights: Mapping[str, Any]) -> list[str]:
     """Say what keeps weights from being loaded: each entry must be there, a plain tensor, of its shape, finite."""
-    import torch  # noqa: PLC0415
+    import torch
 
     problems = []
     missing = [key for key in expected if key not in weights]
@@ -116,7 +116,7 @@ def _problems(expected: Mapping[str, Tensor], weights: Mapping[str, Any]) -> lis
 
 def seeded(build: Callable[[], Network]) -> Network:
     """Return a network with weights drawn from a fixed seed, for trying the tools without the published ones."""
-    import torch  # noqa: PLC0415
+    import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

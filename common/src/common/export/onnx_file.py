@@ -57,7 +57,7 @@ def write_onnx(
     dynamic_batch: bool = False,
 ) -> None:
     """Write a network with one input to `path` as ONNX, as it runs on `images`, with these names and operator set."""
-    import torch  # noqa: PLC0415
+    import torch
 
     with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -16,7 +16,7 @@ def simplify(source: Path, target: Path, skipped: Sequence[str] = ()) -> tuple[i
 
     `skipped` names optimisations of onnxsim that are left out. Compare the two files before the second is believed.
     """
-    import onnxsim  # noqa: PLC0415  only an export needs it
+    import onnxsim
 
     before = load(source)
     after, valid = onnxsim.simplify(before, skipped_optimizers=list(skipped))

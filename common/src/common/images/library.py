@@ -20,10 +20,10 @@ def library_picture(name: str) -> NDArray[Any]:
     """
     try:
         if name == "hopper":
-            import matplotlib.cbook  # noqa: PLC0415
+            import matplotlib.cbook
 
             return read_image(Path(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
-        import skimage.data  # noqa: PLC0415
+        import skimage.data
     except ModuleNotFoundError as error:
         raise GuideError(
             f"the sample pictures come with {error.name!r}, which is not installed: "
