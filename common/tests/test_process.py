@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import GuideError
-from common.process import output, quote, resolve, stream
+from common.process import quote, resolve, run
 
 TEXTS = st.text("ab=;:,./ \t\n'\"$`\\!*?#~&|<>()[]{}-\u00e9\u4e2d", max_size=12)
 OPTIONS = st.builds("{}={}".format, st.from_regex(r"--?[a-z_]{1,8}", fullmatch=True), TEXTS)
@@ -58,31 +58,29 @@ def test_option_values_are_quoted_as_the_guides_quote_them(word, shown):
     assert quote([word]) == shown
 
 
-def test_a_program_is_shown_passed_on_line_by_line_and_its_end_is_kept(program, capfd):
+def test_a_program_is_shown_and_passed_on_line_by_line(program, capfd):
     program("tool", "import sys\nfor i in range(30):\n    print(i, *sys.argv[1:])\nsys.exit(3)\n")
-    assert stream(["tool", "--a=b;c"], "") == (3, [f"{i} --a=b;c" for i in range(10, 30)])
-    lines = ['> tool --a="b;c"', *(f"{i} --a=b;c" for i in range(30))]
-    assert capfd.readouterr().out == "\n".join(lines) + "\n"
+    lines = "".join(f"{i} --a=b;c\n" for i in range(30))
+    assert run(["tool", "--a=b;c"], "") == (3, lines)
+    assert capfd.readouterr().out == '> tool --a="b;c"\n' + lines
+
+
+def test_a_program_that_is_only_captured_prints_nothing(program, capfd):
+    program("tool", "import sys\nprint('no driver', file=sys.stderr)\nsys.exit(7)\n")
+    assert run(["tool"], "", capture=True) == (7, "no driver\n")
+    assert capfd.readouterr().out == ""
 
 
 def test_both_streams_in_any_encoding_and_a_last_line_without_end_are_kept(program):
     program("tool", "import os\nos.write(2, b'\\xd6\\xd0\\n')\nos.write(1, b'end')\n")
-    assert stream(["tool"], "") == (0, ["\ufffd\ufffd", "end"])
-    assert output(["tool"], "") == "\ufffd\ufffd\nend"
-
-
-def test_a_failure_shows_the_command_its_exit_code_its_words_and_the_remedy(program):
-    program("tool", "import sys\nprint('no driver', file=sys.stderr)\nsys.exit(7)\n")
-    with pytest.raises(GuideError) as error:
-        output(["tool", "--a=1,2"], "Install it.")
-    assert str(error.value) == '`tool --a="1,2"` failed with exit code 7:\nno driver\nInstall it.'
+    assert run(["tool"], "") == (0, "\ufffd\ufffd\nend")
 
 
 @pytest.mark.usefixtures("nothing_on_path")
-@pytest.mark.parametrize("run", [stream, output, lambda command, remedy: resolve(command[0], remedy)])
-def test_a_program_that_is_not_there_is_named_with_the_remedy(run):
+@pytest.mark.parametrize("start", [run, lambda command, remedy: resolve(command[0], remedy)])
+def test_a_program_that_is_not_there_is_named_with_the_remedy(start):
     with pytest.raises(GuideError) as error:
-        run(["tool", "info"], "Install it.")
+        start(["tool", "info"], "Install it.")
     assert str(error.value) == "the program `tool` is not on PATH. Install it."
 
 

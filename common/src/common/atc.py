@@ -15,10 +15,9 @@ from pathlib import Path
 from common import cli, process
 from common.errors import GuideError
 from common.facts import Facts, Tensor, read_facts
-from common.graph import outline as onnx_graph
 from common.graph.aipp import read_aipp
-from common.graph.outline import Graph
-from common.npu_tools import smi as npu_smi
+from common.graph.outline import Graph, describe, load
+from common.npu_tools import smi
 
 _REMEDY = (
     "Install CANN and run `source /usr/local/Ascend/ascend-toolkit/set_env.sh`; --dry-run needs neither."
@@ -57,17 +56,17 @@ _FILES = ("insert_op_conf", "modify_mixlist", "keep_dtype", "fusion_switch_file"
 
 
 def atc_command(
-    model: Facts, onnx: Path, batch_size: int, soc_version: str, folder: Path = Path()
+    facts: Facts, onnx: Path, batch_size: int, soc_version: str, folder: Path = Path()
 ) -> list[str]:
     """Return the command as a list of words, after checking it against the ONNX file and the files it names.
 
     Output nodes are looked up from the graph, since their names change with the exporter's version.
     """
-    graph = onnx_graph.describe(onnx_graph.load(onnx, check=model.atc.onnx is None))
+    graph = describe(load(onnx, check=facts.atc.onnx is None))
     problems = [
-        *_check_inputs(model, graph, batch_size),
-        *_check_outputs(model, graph),
-        *_check_options(model, folder),
+        *_check_inputs(facts, graph, batch_size),
+        *_check_outputs(facts, graph),
+        *_check_options(facts, folder),
     ]
     if not re.fullmatch(r"Ascend[\w-]+", soc_version):
         problems.append(
@@ -77,8 +76,8 @@ def atc_command(
         raise GuideError(
             f"{onnx}: ATC would not convert this as model.toml says:\n  " + "\n  ".join(problems)
         )
-    atc = model.atc
-    shapes = (f"{t.name}:{','.join(map(str, _sized(t, batch_size)))}" for t in model.inputs)
+    atc = facts.atc
+    shapes = (f"{t.name}:{','.join(map(str, _sized(t, batch_size)))}" for t in facts.inputs)
     words = [
         "atc",
         "--framework=5",
@@ -98,10 +97,10 @@ def _sized(tensor: Tensor, batch_size: int) -> tuple[int | str, ...]:
     return tuple(batch_size if dim == "N" else dim for dim in tensor.shape)
 
 
-def _check_inputs(model: Facts, graph: Graph, batch_size: int) -> list[str]:
+def _check_inputs(facts: Facts, graph: Graph, batch_size: int) -> list[str]:
     """Compare names, ranks and sizes of the inputs; a dynamic dimension takes any size."""
     found = {value.name: value for value in graph.inputs}
-    expected = {tensor.name: tensor for tensor in model.inputs}
+    expected = {tensor.name: tensor for tensor in facts.inputs}
     problems = []
     if set(found) != set(expected):
         problems.append(f"inputs: model.toml says {sorted(expected)}, the file has {sorted(found)}")
@@ -120,24 +119,24 @@ def _check_inputs(model: Facts, graph: Graph, batch_size: int) -> list[str]:
     return problems
 
 
-def _check_outputs(model: Facts, graph: Graph) -> list[str]:
+def _check_outputs(facts: Facts, graph: Graph) -> list[str]:
     problems = []
-    names, expected = [v.name for v in graph.outputs], [t.name for t in model.outputs]
+    names, expected = [v.name for v in graph.outputs], [t.name for t in facts.outputs]
     if names != expected:
         problems.append(f"outputs: model.toml says {expected}, the file has {names}")
     nameless = [v.name for v in graph.outputs if graph.producers.get(v.name, ":").startswith(":")]
-    if model.atc.name_out_nodes and nameless:
+    if facts.atc.name_out_nodes and nameless:
         problems.append(f"outputs {nameless} come from nodes without a name; export the model again")
-    if graph.opset > model.opset:
-        problems.append(f"opset: expected at most {model.opset}, the file has {graph.opset}")
+    if graph.opset > facts.opset:
+        problems.append(f"opset: expected at most {facts.opset}, the file has {graph.opset}")
     return problems
 
 
-def _check_options(model: Facts, folder: Path) -> list[str]:
+def _check_options(facts: Facts, folder: Path) -> list[str]:
     problems = []
-    options = {option: str(value) for option, value in model.atc.options.items()}
+    options = {option: str(value) for option, value in facts.atc.options.items()}
     for option, allowed in _NAMED.items():
-        value = getattr(model.atc, option)
+        value = getattr(facts.atc, option)
         if value not in allowed:
             problems.append(f"--{option}: expected one of {', '.join(allowed)}, found {value!r}")
     for option, value in options.items():
@@ -150,19 +149,19 @@ def _check_options(model: Facts, folder: Path) -> list[str]:
             problems.append(f"--{option}: expected one of {', '.join(choices)}, found {value!r}")
         elif option in _FILES and not (folder / value).is_file():
             problems.append(f"--{option}: no such file: {folder / value}")
-    if "{" in model.atc.output.replace("{batch_size}", ""):
-        problems.append(f"output: expected no placeholder but {{batch_size}}, found {model.atc.output!r}")
+    if "{" in facts.atc.output.replace("{batch_size}", ""):
+        problems.append(f"output: expected no placeholder but {{batch_size}}, found {facts.atc.output!r}")
     if "modify_mixlist" in options and options.get("precision_mode") not in _MIX_MODES:
         problems.append(f"--modify_mixlist: needs --precision_mode to be one of {', '.join(_MIX_MODES)}")
     if "insert_op_conf" in options and (folder / options["insert_op_conf"]).is_file():
-        problems += _check_aipp(model, folder / options["insert_op_conf"])
+        problems += _check_aipp(facts, folder / options["insert_op_conf"])
     return problems
 
 
-def _check_aipp(model: Facts, path: Path) -> list[str]:
+def _check_aipp(facts: Facts, path: Path) -> list[str]:
     """AIPP here neither crops nor pads, so the picture it takes must have the input's own size."""
     aipp = read_aipp(path)
-    image = model.inputs[0]
+    image = facts.inputs[0]
     if len(image.shape) != 4:
         return [f"{path}: AIPP needs an input of 4 dimensions, {image.name!r} has {len(image.shape)}"]
     channels, height, width = image.shape[1:]
@@ -190,8 +189,8 @@ def convert(command: Sequence[str]) -> Path:
     om.unlink(missing_ok=True)
     done = False
     try:
-        code, tail = process.stream(command, _REMEDY)
-        last = "its last words were:\n  " + "\n  ".join(tail)
+        code, printed = process.run(command, _REMEDY)
+        last = "its last words were:\n  " + "\n  ".join(printed.splitlines()[-20:])
         if code:
             raise GuideError(f"atc failed with exit code {code}; {last}")
         if not om.is_file():
@@ -224,10 +223,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add("--dry-run", action="store_true", help="Only check and print the command.")
     options = arguments.parse_args(argv)
-    model = read_facts(Path())
-    onnx = options.model or Path(model.atc.onnx or model.onnx)
-    soc_version = options.soc_version or npu_smi.soc_version()
-    command = atc_command(model, onnx, options.batch_size, soc_version)
+    facts = read_facts(Path())
+    onnx = options.model or Path(facts.atc.onnx or facts.onnx)
+    soc_version = options.soc_version or smi.soc_version()
+    command = atc_command(facts, onnx, options.batch_size, soc_version)
     if options.dry_run:
         print(process.quote(command))
         return 0

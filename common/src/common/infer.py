@@ -50,12 +50,14 @@ def write_output(path: Path, array: Array) -> None:
         write_text(path, " ".join([form.format(value) for value in array.ravel().tolist()]) + "\n")
 
 
-def infer(model: Backend, paths: Sequence[Path], out: Path, batch_size: int, suffix: str) -> dict[str, float]:
+def infer(
+    deployed: Backend, paths: Sequence[Path], out: Path, batch_size: int, suffix: str
+) -> dict[str, float]:
     """Run all inputs, write all results, and return the seconds spent in each stage.
 
     Stages as in the benchmark tool: read, preprocess (stacking a batch), infer, post (writing), total.
     """
-    image, folder = model.inputs[0], out / DEVICE_FOLDER
+    image, folder = deployed.inputs[0], out / DEVICE_FOLDER
 
     def read(path: Path) -> tuple[Inputs, Path]:
         return {image.name: np.fromfile(path, image.dtype).reshape(item_shape(image))}, path
@@ -67,7 +69,7 @@ def infer(model: Backend, paths: Sequence[Path], out: Path, batch_size: int, suf
 
     watch = Stopwatch()
     sources = {path.stem: path for path in paths}
-    results = run(Task(read, write), [model], sources, batch_size=batch_size, workers=2, watch=watch)
+    results = run(Task(read, write), [deployed], sources, batch_size=batch_size, workers=2, watch=watch)
     with closing(results):
         for _ in cli.progress(results, len(paths), "infer"):
             pass
@@ -127,23 +129,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{options.input}: none of its inputs belongs to shard {options.shard}; nothing to do")
         return 0
     aipp = chosen_aipp(options.aipp)
-    with open_model(options.model, options.backend, aipp) as model:
-        image = only_input(model.inputs, options.model)
-        batch_size = choose_batch_size(model, options.batch_size)
+    with open_model(options.model, options.backend, aipp) as deployed:
+        image = only_input(deployed.inputs, options.model)
+        batch_size = choose_batch_size(deployed, options.batch_size)
         check_sizes(paths, image)
         this = {
             "model": file_hash(options.model),
-            "backend": model.name,
-            "precision": model.precision,
+            "backend": deployed.name,
+            "precision": deployed.precision,
             "aipp": repr(aipp),
             "format": options.output_format,
         }
-        todo = remaining(paths, options.out, this, len(model.outputs))
+        todo = remaining(paths, options.out, this, len(deployed.outputs))
         if len(todo) < len(paths):
             there = len(paths) - len(todo)
             print(f"{there} of {len(paths)} inputs already have their results; going on with the rest")
         if todo:
-            seconds = infer(model, todo, options.out, batch_size, options.output_format)
+            seconds = infer(deployed, todo, options.out, batch_size, options.output_format)
             perf = options.out / f"perf_vision_batchsize_{batch_size}_device_0.txt"
             print(write_summary(perf, len(todo), batch_size, seconds), end="")
             print(f"{perf}: performance of {len(todo)} inputs")

@@ -23,35 +23,23 @@ def _quote(word: str) -> str:
     return shlex.quote(word)
 
 
-def stream(command: Sequence[str], remedy: str) -> tuple[int, list[str]]:
-    """Print and run a command, passing its output on line by line; return its exit code and last 20 lines."""
+def run(command: Sequence[str], remedy: str, *, capture: bool = False) -> tuple[int, str]:
+    """Run a command and return its exit code and what it printed, errors included.
+
+    Unless that is only captured, the command and its output are printed, too, line by line.
+    """
     program = resolve(command[0], remedy)
-    print(f"> {quote(command)}", flush=True)
-    tail: list[str] = []
+    if not capture:
+        print(f"> {quote(command)}", flush=True)
+    lines = []
     with subprocess.Popen(
         [program, *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout or ():
-            print(line, end="", flush=True)
-            tail = [*tail[-19:], line.rstrip("\n")]
-    return process.returncode, tail
-
-
-def output(command: Sequence[str], remedy: str) -> str:
-    """Run a command and return what it prints; a failure is an error that shows it."""
-    done = subprocess.run(
-        [resolve(command[0], remedy), *command[1:]],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise GuideError(
-            f"`{quote(command)}` failed with exit code {done.returncode}:\n{done.stdout.strip()}\n{remedy}"
-        )
-    return done.stdout
+            lines.append(line)
+            if not capture:
+                print(line, end="", flush=True)
+    return process.returncode, "".join(lines)
 
 
 def resolve(program: str, remedy: str) -> str:

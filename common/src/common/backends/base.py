@@ -6,7 +6,7 @@ stays outside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,40 +45,51 @@ class Backend(Protocol):
         """Release the network and its memory."""
 
 
-def fixed_batch(model: Backend) -> int | None:
+def fixed_batch(deployed: Backend) -> int | None:
     """Return the batch size a model was built for, or None if its batch is dynamic."""
-    first = model.inputs[0].shape[0]
+    first = deployed.inputs[0].shape[0]
     return first if isinstance(first, int) else None
 
 
-def choose_batch_size(model: Backend, asked: int | None) -> int:
+def choose_batch_size(deployed: Backend, asked: int | None) -> int:
     """Return the batch size to run with: what was asked for, else the model's own, else 1."""
-    fixed = fixed_batch(model)
+    fixed = fixed_batch(deployed)
     if fixed and asked and asked > fixed:
         raise GuideError(f"the model was built for batches of {fixed}; --batch-size {asked} is more.")
     return asked or fixed or 1
 
 
-def run_batch(model: Backend, feeds: Mapping[str, Array]) -> list[Array]:
+def run_batch(deployed: Backend, feeds: Mapping[str, Array]) -> list[Array]:
+    """Run a batch, see `feed`, and check what comes out, see `check_outputs`."""
+    outputs = feed(deployed, feeds)
+    check_outputs(deployed.outputs, outputs)
+    return outputs
+
+
+def feed(deployed: Backend, feeds: Mapping[str, Array]) -> list[Array]:
     """Run a batch, Nx... for each input by name; a smaller batch than a fixed one is padded.
 
     The last item is repeated up to the model's own batch size, and those rows of the outputs are cut off.
-    Outputs that are not finite are an error.
     """
-    arrays = {value.name: feeds[value.name] for value in model.inputs}
-    count = len(arrays[model.inputs[0].name])
-    size = max(count, fixed_batch(model) or count)
+    arrays = {value.name: feeds[value.name] for value in deployed.inputs}
+    count = len(arrays[deployed.inputs[0].name])
+    size = max(count, fixed_batch(deployed) or count)
     if count < size:
         arrays = {name: _padded(rows, size) for name, rows in arrays.items()}
-    outputs = model.run(arrays)
-    for value, output in zip(model.outputs, outputs, strict=True):
+    outputs = deployed.run(arrays)
+    for value, output in zip(deployed.outputs, outputs, strict=True):
         if output.shape[:1] != (size,):
             raise GuideError(
                 f"output {value.name!r} has the shape {output.shape} for {size} images; the batch must be first."
             )
+    return [output[:count] for output in outputs]
+
+
+def check_outputs(values: Sequence[Value], outputs: Sequence[Array]) -> None:
+    """Refuse outputs that are not finite."""
+    for value, output in zip(values, outputs, strict=True):
         if not np.isfinite(output).all():
             raise GuideError(f"output {value.name!r} holds values that are not finite.")
-    return [output[:count] for output in outputs]
 
 
 def _padded(rows: Array, size: int) -> Array:

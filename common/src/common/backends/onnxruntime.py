@@ -25,14 +25,14 @@ class OnnxRuntime:
     def __init__(self, path: Path, aipp: Aipp | None = None, *, optimise: bool = True) -> None:
         import onnxruntime
 
-        model = outline.load(path)
+        proto = outline.load(path)
         if aipp:
-            model = fold(model, aipp)
+            proto = fold(proto, aipp)
         self.identity = f"{file_hash(path)} {aipp}"
-        graph = outline.describe(model)
+        graph = outline.describe(proto)
         self.inputs, self.outputs = graph.inputs, graph.outputs
-        source = model.SerializeToString() if aipp else str(path)
-        del model  # a large network need not be in memory once more
+        source = proto.SerializeToString() if aipp else str(path)
+        del proto  # a large network need not be in memory once more
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; the warnings are about the graph optimiser's own doings
         options.enable_mem_pattern = False  # it keeps the memory for the maps twice, and gains no time

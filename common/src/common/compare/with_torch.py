@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sized
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -18,11 +17,13 @@ from common.engine.stream import run
 from common.engine.task import Array, ContextT, Outputs, ResultT, SourceT, Task
 from common.facts import Facts
 from common.graph.aipp import named_aipp
+from common.threads import batches
 from common.timing import Stopwatch
 
 if TYPE_CHECKING:
     from torch import nn
 
+AT_ONCE = 4  # items whose outputs are held
 OTHER_CHECKPOINT = "Was the ONNX file exported from this checkpoint?"
 
 
@@ -76,13 +77,18 @@ def with_torch(
     outputs: Task[SourceT, ContextT, tuple[Outputs, ContextT]] = Task(task.prepare, _keep)
     largest, counts, results = np.zeros(len(facts.outputs)), np.zeros(3, int), {}
     with Torch(network, deployed, named_aipp(facts, folder)) as torch:
-        runs = [
-            run(outputs, [m], sources, batch_size=fixed_batch(m) or 1, workers=1, watch=Stopwatch())
-            for m in (deployed, torch)
-        ]
-        with closing(runs[0]), closing(runs[1]):
-            pairs = cli.progress(zip(*runs, strict=True), len(sources), "torch")
-            for (key, (found, context)), (_, (wanted, _)) in pairs:
+        # A few items with the one, then with the other: at once, each would want all processors, and hold its memory.
+        for part in cli.progress([*batches(sources.items(), AT_ONCE)], -(-len(sources) // AT_ONCE), "torch"):
+            ours, theirs = (
+                dict(
+                    run(
+                        outputs, [m], dict(part), batch_size=fixed_batch(m) or 1, workers=1, watch=Stopwatch()
+                    )
+                )
+                for m in (deployed, torch)
+            )
+            for key, (found, context) in ours.items():
+                wanted, _ = theirs[key]
                 largest = np.maximum(largest, differences(found, wanted))  # keeps NaN
                 result, results[key] = task.finish(found, context), task.finish(wanted, context)
                 if same:

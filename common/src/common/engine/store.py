@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +28,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 INTERVAL = 1.0  # seconds between writes; what came later than the last one is computed again after a kill
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (settings TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS results (
-    key TEXT PRIMARY KEY, source TEXT NOT NULL, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL
-) WITHOUT ROWID;
-"""
-_Row = tuple[str, str, str, str, bytes]
+_RUN = "CREATE TABLE run (settings TEXT NOT NULL)"
+_RESULTS = """CREATE TABLE results (
+    key BLOB PRIMARY KEY, source TEXT NOT NULL, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID"""
+_DTYPE = re.compile(r"[<>|][biufcSU]\d{1,4}")  # numbers and texts: what bytes say whole
+_Row = tuple[bytes, str, str, str, bytes, int]
 
 
 class Store:
@@ -40,27 +42,48 @@ class Store:
 
     Results of another run (`run` has the network's hash, backend, precision, settings) are forgotten when the store is
     opened, those of a file whose content has changed when `missing` is asked. Parts computed elsewhere join by key.
+    Several processes may fill one file; once one of another run opens it, those of the first get an error.
 
     Attributes:
         path: the file.
         forgotten: how many results of another run were there.
+        changed: how many results `missing` last found to be of a file with another content.
     """
 
     def __init__(self, path: Path, run: Mapping[str, str], sources: Mapping[str, Source]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self._sources = path, sources
+        self._opened = time.time_ns()
         self._hashes: dict[Path, str] = {}
-        settings = json.dumps(dict(run), sort_keys=True)
+        self.changed = 0
+        self._settings = json.dumps(dict(run), sort_keys=True)
         with self._told():
             self._database = sqlite3.connect(path, timeout=60)
-            self._database.executescript(_SCHEMA)
-            with self._database:
-                known = self._database.execute("SELECT settings FROM run").fetchone()
-                self.forgotten = 0
-                if known != (settings,):
-                    self.forgotten = self._database.execute("DELETE FROM results").rowcount
-                    self._database.execute("DELETE FROM run")
-                    self._database.execute("INSERT INTO run VALUES (?)", (settings,))
+        try:
+            self.forgotten = self._begin()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _begin(self) -> int:
+        """Make the tables, or forget what they hold of another run; return how many results that was."""
+        self._database.text_factory = lambda text: text.decode("utf-8", "replace")  # of a damaged file
+        with self._changing():
+            found = {sql for (sql,) in self._database.execute("SELECT sql FROM sqlite_master")}
+            if not found:
+                self._database.execute(_RUN)
+                self._database.execute(_RESULTS)
+            elif found != {_RUN, _RESULTS}:
+                raise sqlite3.DatabaseError("it has other tables")
+            if self._is_ours():
+                return 0
+            forgotten = self._database.execute("DELETE FROM results").rowcount
+            self._database.execute("DELETE FROM run")
+            self._database.execute("INSERT INTO run VALUES (?)", (self._settings,))
+            return forgotten
+
+    def _is_ours(self) -> bool:
+        return self._database.execute("SELECT settings FROM run").fetchall() == [(self._settings,)]
 
     def __enter__(self) -> Self:
         return self
@@ -71,12 +94,18 @@ class Store:
 
     def missing(self) -> dict[str, Any]:
         """Return the sources without a result, and those whose file has another content than when it was made."""
+        keys = {_bytes(key): key for key in self._sources}
+        stored: dict[str, str] = {}
         with self._told():
-            stored = dict(self._database.execute("SELECT key, source FROM results"))
-        known = {key for key in stored if key in self._sources}
-        for key in cli.progress(sorted(known), len(known), "check"):
-            if stored[key] != self._hash(key):
-                known.remove(key)
+            for row in self._database.execute("SELECT * FROM results"):
+                self._array(row)  # a damaged file is told before hours of work
+                if row[0] in keys:
+                    stored[keys[row[0]]] = row[1]
+        known = set(stored)
+        checked = cli.progress(sorted(known), len(known), "check")
+        changed = {key for key in checked if not stored[key] or stored[key] != self._hash(key)}
+        self.changed = len(changed)
+        known -= changed
         return {key: source for key, source in self._sources.items() if key not in known}
 
     def keep(self, results: Iterable[tuple[str, Array]], batch_size: int = 1) -> None:
@@ -89,9 +118,7 @@ class Store:
         written = time.monotonic()
         try:
             for key, array in results:
-                batch.append(
-                    (key, self._hash(key), array.dtype.str, json.dumps(array.shape), array.tobytes())
-                )
+                batch.append(self._row(key, array))
                 if len(batch) == batch_size:
                     whole += batch
                     batch.clear()
@@ -105,33 +132,62 @@ class Store:
 
     def read(self) -> Iterator[tuple[str, Array]]:
         """Yield the results in the order of the sources; each of them must be there."""
+        query = "SELECT * FROM results WHERE key = ? AND ? = (SELECT settings FROM run)"
         for key in self._sources:
             with self._told():
-                query = "SELECT dtype, shape, data FROM results WHERE key = ?"
-                row = self._database.execute(query, (key,)).fetchone()
+                row = self._database.execute(query, (_bytes(key), self._settings)).fetchone()
             if row is None:
-                raise GuideError(f"{self.path}: holds no result for {key}.")
-            yield key, self._array(*row)
+                raise GuideError(f"{self.path}: holds no result for {key}; run the same command again.")
+            yield key, self._array(row)
 
-    def _array(self, dtype: str, shape: str, data: bytes) -> Array:
+    def _row(self, key: str, array: Array) -> _Row:
+        """Return what is stored of a result."""
+        if not _DTYPE.fullmatch(array.dtype.str):
+            raise TypeError(f"{key}: an array of {array.dtype} cannot be stored.")
+        shape = json.dumps(array.shape)
+        content = (_bytes(key), self._hash(key), array.dtype.str, shape, array.tobytes())
+        return (*content, _checksum(content))
+
+    def _array(self, row: _Row) -> Array:
+        """Return the result of a row, read-only; in a damaged file it can hold anything."""
+        *content, checksum = row
+        dtype, shape, data = row[2:5]
         try:
+            if checksum != _checksum(content) or not _DTYPE.fullmatch(dtype):
+                raise ValueError
             sides, kind = json.loads(shape), np.dtype(dtype)
-            if kind.hasobject or math.prod(sides) * kind.itemsize != len(data):
+            whole = all(type(side) is int for side in sides)
+            if not whole or math.prod(sides) * kind.itemsize != len(data):
                 raise ValueError
             return np.frombuffer(data, kind).reshape(sides)
-        except (ValueError, TypeError):
-            raise GuideError(f"{self.path}: is damaged; remove it, and run the same command again.") from None
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            raise self._damaged("a result is not what was written") from None
 
     def _write(self, rows: list[_Row]) -> None:
+        with self._changing():
+            if not self._is_ours():
+                raise GuideError(
+                    f"{self.path}: another run with other settings has taken this file; give each its own --out."
+                )
+            self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change the file as a whole or not at all, while others wait."""
         with self._told(), self._database:
-            self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)", rows)
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
 
     def _hash(self, key: str) -> str:
-        """Return the hash of what a result is made from."""
+        """Return the hash of what a result is made from, none where that is not certain.
+
+        A file that was written after the store was opened may be another than the one that was read.
+        """
         path = file_of(self._sources[key])
         if path not in self._hashes:
             try:
-                self._hashes[path] = file_hash(path)
+                digest = file_hash(path)
+                self._hashes[path] = "" if path.stat().st_ctime_ns > self._opened else digest
             except FileNotFoundError:  # told by who reads it
                 self._hashes[path] = ""
         return self._hashes[path]
@@ -142,11 +198,32 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as error:  # full disk, no permission, another process that writes
-            raise GuideError(f"{self.path}: the results cannot be stored or read here: {error}.") from None
-        except sqlite3.DatabaseError as error:
             raise GuideError(
-                f"{self.path}: not a store of results, or damaged ({error}); remove it, and run the same command again."
+                f"{self.path}: the results cannot be stored or read here: {error}. Make room, or choose another --out, "
+                "and run the same command again."
             ) from None
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise  # a mistake of ours
+            raise self._damaged(str(error)) from None
+
+    def _damaged(self, reason: str) -> GuideError:
+        return GuideError(
+            f"{self.path}: not a store of results, or damaged ({reason}); remove it, and run the same command again."
+        )
+
+
+def _bytes(key: str) -> bytes:
+    """Return a key as it is stored: names of files need not be UTF-8."""
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _checksum(content: Sequence[Any]) -> int:
+    """Return a checksum of all that a row holds beside it, texts and bytes."""
+    total = 0
+    for value in content:
+        total = zlib.crc32(value.encode() if isinstance(value, str) else value, total)
+    return total
 
 
 def code_hash(task: Any) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, Generic
 
 import numpy as np
 
-from common.backends.base import Backend, run_batch
+from common.backends.base import Backend, check_outputs, feed
 from common.cli import shorten
 from common.engine.task import Array, ContextT, Inputs, Outputs, ResultT, SourceT, Task
 from common.errors import GuideError, about
@@ -34,35 +33,38 @@ def run(
     workers: int,
     watch: Stopwatch,
 ) -> Generator[tuple[str, ResultT], None, None]:
-    """Yield each key with its result, in the order of `sources`.
+    """Yield each key with its result, in the order of `sources`, batch by batch.
 
     One thread feeds each of `models`, which are the same network; `workers` threads prepare, and as many finish. On
     either side at most two batches wait for each model, fewer where they would take more than MEMORY. The seconds
     of "preprocess", "stack", "infer" and "postprocess" are added to `watch`. An error begins with the item's key, or
-    with those of its batch, and comes after the results of all earlier items. Closing the iterator ends all threads.
+    with those of its batch, and comes after the results of all earlier batches. Closing the iterator ends all threads.
     """
     stream = _Stream(task, models, sources, batch_size=batch_size, workers=workers, watch=watch)
     try:
+        stream.start()
         yield from stream.results()
     finally:
         stream.close()
 
 
 class _Batch(Generic[SourceT]):
-    """Some items on their way: what is fed to the network, what is needed afterwards, what becomes of them."""
+    """Some items on their way: what is fed to the network, what is needed afterwards, what becomes of them.
+
+    `prepared` and `finished` get an entry for each row: None, or the error that it ended with.
+    """
 
     def __init__(self, items: Sequence[tuple[str, SourceT]], values: Sequence[Value]) -> None:
-        self.items = items
+        self.keys = [key for key, _ in items]
+        self.sources = [source for _, source in items]
         self.contexts: list[Any] = [None] * len(items)
+        self.results: list[Any] = [None] * len(items)
+        self.prepared: SimpleQueue[BaseException | None] = SimpleQueue()
+        self.finished: SimpleQueue[BaseException | None] = SimpleQueue()
         self.feeds: dict[str, Array] = {}
+        self.outputs: Sequence[Array] = ()
         if len(items) > 1:  # a single item is not copied
             self.feeds = {v.name: np.empty((len(items), *item_shape(v)), v.dtype) for v in values}
-        self.prepared: list[Future[None]] = []
-        self.finished: Future[list[Future[Any]]] = Future()
-
-    @property
-    def keys(self) -> list[str]:
-        return [key for key, _ in self.items]
 
     def put(self, row: int, inputs: Inputs, values: Sequence[Value]) -> None:
         """Take the inputs that the network asks for into a row of the batch."""
@@ -77,10 +79,14 @@ class _Batch(Generic[SourceT]):
                     f"expected the input {value.name!r} as {value.dtype} of shape {item_shape(value)}, "
                     f"found {array.dtype} of shape {array.shape}."
                 )
-            if len(self.items) > 1:
+            if len(self.keys) > 1:
                 self.feeds[value.name][row] = array
-            else:
-                self.feeds[value.name] = array[None]
+            else:  # torch takes no negative strides
+                self.feeds[value.name] = np.asarray(array[None], order="C")
+
+
+class _Closed(Exception):  # noqa: N818  no error: nobody waits for the result any more
+    """The stream was closed before this was done."""
 
 
 class _Stream(Generic[SourceT, ContextT, ResultT]):
@@ -97,95 +103,131 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
         watch: Stopwatch,
     ) -> None:
         self._task, self._watch = task, watch
-        self._values = models[0].inputs
+        self._inputs, self._outputs = models[0].inputs, models[0].outputs
         self._left = batches(sources.items(), batch_size)
         self._lock = threading.Lock()  # of `_left`, `_places`, `_ordered` and `_closed`
-        self._places = _places(models[0].inputs, batch_size, len(models), workers)
+        self._turn = threading.Lock()
         self._closed = False
         self._ordered: deque[_Batch[SourceT]] = deque()
-        self._queue: SimpleQueue[_Batch[SourceT] | None] = SimpleQueue()
-        self._turn = threading.Lock()
+        self._to_prepare: SimpleQueue[tuple[_Batch[SourceT], int] | None] = SimpleQueue()
+        self._to_infer: SimpleQueue[_Batch[SourceT] | None] = SimpleQueue()
+        self._to_finish: SimpleQueue[tuple[_Batch[SourceT], int] | None] = SimpleQueue()
+        self._places = _places(self._inputs, batch_size, len(models), workers)
         # Taken in the order of the batches, or a later one could hold the place that the next one to be yielded needs.
-        self._output_places = threading.Semaphore(
-            _places(models[0].outputs, batch_size, len(models), workers)
-        )
-        self._preparing = ThreadPoolExecutor(workers, "prepare")
-        self._feeding = ThreadPoolExecutor(len(models), "infer")
-        self._finishing = ThreadPoolExecutor(workers, "finish")
+        places = _places(self._outputs, batch_size, len(models), workers)
+        self._output_places = threading.Semaphore(places)
+        self._threads = []
+        for queue, step in ((self._to_prepare, self._prepare), (self._to_finish, self._finish)):
+            self._threads += [threading.Thread(target=_work, args=(queue, step)) for _ in range(workers)]
+        # Last: where one of the others cannot be started, none of these waits for it.
+        self._threads += [threading.Thread(target=self._infer, args=(model,)) for model in models]
+
+    def start(self) -> None:
+        """Have the first batches prepared, and each model wait for its own."""
         self._fill()
-        for model in models:
-            self._feeding.submit(self._feed, model)
+        for thread in self._threads:
+            thread.start()
 
     def results(self) -> Iterator[tuple[str, ResultT]]:
         """Yield the results in order; no batch is left when there is none to wait for."""
         while self._ordered:
             batch = self._ordered.popleft()
-            for key, future in zip(batch.keys, batch.finished.result(), strict=True):
-                yield key, future.result()
+            _wait(batch.finished, len(batch.keys))
+            batch.outputs = ()  # who finished an item of it may still hold it
+            yield from zip(batch.keys, batch.results, strict=True)
             self._output_places.release()
 
     def close(self) -> None:
         """End all threads; what has not begun is left out."""
-        with self._lock:
+        with self._lock:  # whoever fills has all of a batch on its way before the threads are told to end
             self._closed = True
-        self._queue.put(None)
         self._output_places.release()
-        self._preparing.shutdown(wait=False, cancel_futures=True)
-        self._feeding.shutdown()
-        self._preparing.shutdown()
-        self._finishing.shutdown(cancel_futures=True)
+        self._to_infer.put(None)
+        for queue in (self._to_prepare, self._to_finish):
+            for _ in self._threads:
+                queue.put(None)
+        for thread in self._threads:
+            if thread.ident is not None:  # it was started
+                thread.join()
 
     def _fill(self) -> None:
         """Have as many batches prepared as there are places."""
         with self._lock:
             while self._places and not self._closed and (items := next(self._left, None)):
                 self._places -= 1
-                batch = _Batch(items, self._values)
-                rows = range(len(items))
-                batch.prepared = [self._preparing.submit(self._prepare, batch, row) for row in rows]
+                batch = _Batch(items, self._inputs)
                 self._ordered.append(batch)
-                self._queue.put(batch)
+                self._to_infer.put(batch)
+                for row in range(len(items)):
+                    self._to_prepare.put((batch, row))
 
     def _prepare(self, batch: _Batch[SourceT], row: int) -> None:
-        key, source = batch.items[row]
-        with about(key):
-            with self._watch("preprocess"):
-                inputs, batch.contexts[row] = self._task.prepare(source)
-            with self._watch("stack"):
-                batch.put(row, inputs, self._values)
+        """Prepare one item; runs in the preparing threads."""
+        try:
+            if self._closed:
+                raise _Closed
+            with about(batch.keys[row]):
+                with self._watch("preprocess"):
+                    inputs, batch.contexts[row] = self._task.prepare(batch.sources[row])
+                with self._watch("stack"):
+                    batch.put(row, inputs, self._inputs)
+        except BaseException as error:  # noqa: BLE001  raised where the item is waited for
+            batch.prepared.put(error)
+        else:
+            batch.prepared.put(None)
 
-    def _feed(self, model: Backend) -> None:
-        """Run one batch after the other, until there is none or the stream is closed."""
+    def _infer(self, model: Backend) -> None:
+        """Run one batch after the other, until the stream is closed; runs in the thread of a model."""
         while True:
             with self._turn:
-                batch = self._queue.get()
+                batch = self._to_infer.get()
                 if batch:
                     self._output_places.acquire()
             if batch is None or self._closed:
-                self._queue.put(None)  # for the thread of the next model
+                self._to_infer.put(None)  # for the thread of the next model
                 self._output_places.release()
                 return
             try:
-                for future in batch.prepared:
-                    future.result()
+                _wait(batch.prepared, len(batch.keys))
                 with about(shorten(batch.keys)), self._watch("infer"):
-                    outputs = run_batch(model, batch.feeds)
-                finishing = [
-                    self._finishing.submit(self._finish, batch, row, [output[row] for output in outputs])
-                    for row in range(len(batch.items))
-                ]
-            except BaseException as error:  # noqa: BLE001  raised where the result is waited for
-                batch.finished.set_exception(error)
-                continue
-            batch.feeds = {}
-            with self._lock:
-                self._places += 1
-            self._fill()  # first: who finds no batch in order takes it for the end
-            batch.finished.set_result(finishing)
+                    batch.outputs = feed(model, batch.feeds)
+                batch.feeds = {}
+                with self._lock:
+                    self._places += 1
+                self._fill()  # first: who finds no batch in order takes it for the end
+            except BaseException as error:  # noqa: BLE001  raised where the batch is waited for
+                batch.finished.put(error)
+            else:
+                for row in range(len(batch.keys)):
+                    self._to_finish.put((batch, row))
 
-    def _finish(self, batch: _Batch[SourceT], row: int, outputs: Outputs) -> ResultT:
-        with about(batch.items[row][0]), self._watch("postprocess"):
-            return self._task.finish(outputs, batch.contexts[row])
+    def _finish(self, batch: _Batch[SourceT], row: int) -> None:
+        """Finish one item; runs in the finishing threads."""
+        try:
+            if self._closed:
+                raise _Closed
+            outputs: Outputs = [output[row] for output in batch.outputs]
+            with about(batch.keys[row]), self._watch("postprocess"):
+                check_outputs(self._outputs, outputs)
+                batch.results[row] = self._task.finish(outputs, batch.contexts[row])
+        except BaseException as error:  # noqa: BLE001  raised where the item is waited for
+            batch.finished.put(error)
+        else:
+            batch.finished.put(None)
+
+
+def _work(queue: SimpleQueue[tuple[Any, int] | None], step: Callable[[Any, int], None]) -> None:
+    """Take one item after the other, until there is None."""
+    while job := queue.get():
+        step(*job)
+
+
+def _wait(ended: SimpleQueue[BaseException | None], count: int) -> None:
+    """Wait for `count` entries; an error among them is raised."""
+    for _ in range(count):
+        error = ended.get()
+        if error is not None:
+            raise error
 
 
 def _places(values: Sequence[Value], batch_size: int, models: int, workers: int) -> int:

@@ -24,9 +24,9 @@ Network = TypeVar("Network", bound="nn.Module")
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the state dict
 
 
-def published(model: Facts, folder: Path) -> Path:
+def published(facts: Facts, folder: Path) -> Path:
     """Return the published checkpoint in `folder/weights/`, downloaded if it is not there, verified in either case."""
-    return download.fetch(model.checkpoint, folder / "weights")
+    return download.fetch(facts.checkpoint, folder / "weights")
 
 
 def read(path: Path) -> Any:

@@ -140,13 +140,13 @@ def apply(aipp: Aipp, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 
-def fold(model: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
+def fold(proto: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
     """Return the model with its one NCHW float32 image input replaced by the NHWC uint8 input of the OM.
 
     The input keeps its name, as it does in the OM; the arithmetic is float32.
     """
     folded = onnx.ModelProto()
-    folded.CopyFrom(model)
+    folded.CopyFrom(proto)
     graph = folded.graph
     weights = {tensor.name for tensor in graph.initializer}
     images = [value for value in graph.input if value.name not in weights]

@@ -38,9 +38,9 @@ class Graph:
 def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
     """Read an ONNX file; anything else is an error. Without `check` it may be one for ATC, with operators of its own."""
     try:
-        model = onnx.load(path)
+        proto = onnx.load(path)
         if check:
-            onnx.checker.check_model(model)
+            onnx.checker.check_model(proto)
     except FileNotFoundError:
         raise GuideError(f"{path}: no such ONNX file. Make it as the README's section 3 says.") from None
     except (onnx.checker.ValidationError, ValueError) as error:
@@ -50,19 +50,19 @@ def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
         )
         raise GuideError(f"{path}: not a valid ONNX file: {reason}.{hint}") from None
     except DecodeError:
-        model = onnx.ModelProto()
-    if not any(entry.domain in _STANDARD for entry in model.opset_import):  # what is read last
+        proto = onnx.ModelProto()
+    if not any(entry.domain in _STANDARD for entry in proto.opset_import):  # what is read last
         raise GuideError(f"{path}: not an ONNX file, or a truncated one; export it again.")
-    return model
+    return proto
 
 
-def describe(model: onnx.ModelProto) -> Graph:
+def describe(proto: onnx.ModelProto) -> Graph:
     """Return the outside of a loaded ONNX graph."""
-    graph = model.graph
+    graph = proto.graph
     weights = {tensor.name for tensor in graph.initializer}
     nodes = {name: f"{node.name}:{i}" for node in graph.node for i, name in enumerate(node.output)}
     return Graph(
-        opset=next(entry.version for entry in model.opset_import if entry.domain in _STANDARD),
+        opset=next(entry.version for entry in proto.opset_import if entry.domain in _STANDARD),
         inputs=tuple(_value(value) for value in graph.input if value.name not in weights),
         outputs=tuple(_value(value) for value in graph.output),
         producers={value.name: nodes[value.name] for value in graph.output if value.name in nodes},

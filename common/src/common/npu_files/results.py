@@ -208,8 +208,20 @@ def _fill_from_text(
 
 def origin_of(folder: Path) -> tuple[str | None, str | None]:
     """Return the backend and precision behind a result directory, where `common.infer` noted them beside it."""
+    run = _run_of(folder)
+    return run.get("backend"), run.get("precision")
+
+
+def network_of(folder: Path) -> str | None:
+    """Return the hash of the network's file behind a result directory, where `common.infer` noted it beside it."""
+    return _run_of(folder).get("model")
+
+
+def _run_of(folder: Path) -> dict[str, str]:
+    """Return what `common.infer` noted of its run, backend and precision at least; nothing of other tools' results."""
     for record in (folder / "infer.json", folder.parent / "infer.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, GuideError):  # absent, or not written by us
+        with contextlib.suppress(OSError, ValueError, GuideError):  # absent, or not written by us
             run = json.loads(read_text(record))
-            return str(run["backend"]), str(run["precision"])
-    return None, None
+            if isinstance(run, dict) and {"backend", "precision"} <= run.keys():
+                return {name: str(value) for name, value in run.items() if name != "sources"}
+    return {}

@@ -54,7 +54,10 @@ def parse(table: str) -> list[Chip]:
 
 def soc_version() -> str:
     """Return the `--soc_version` of this machine's chips, for example Ascend310P3."""
-    chips = parse(process.output(["npu-smi", "info"], _REMEDY))
+    code, table = process.run(["npu-smi", "info"], _REMEDY, capture=True)
+    if code:
+        raise GuideError(f"`npu-smi info` failed with exit code {code}:\n{table.strip()}\n{_REMEDY}")
+    chips = parse(table)
     names = sorted({chip.soc for chip in chips})
     if len(names) != 1:
         found = f"several kinds of chip: {', '.join(names)}" if names else "no chip"
