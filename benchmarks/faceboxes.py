@@ -17,15 +17,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from timing import ROOT, command_seconds, cpu_seconds, report
 
 sys.path.insert(0, str(ROOT / "faceboxes"))
 
 import preprocess
+from common.engine.file_route import read_predictions
 from common.npu_files.results import open_results
 from faceboxes_fddb import fddb
 from faceboxes_fddb.fddb import Fold, Picture
-from faceboxes_fddb.postprocessing import detect
+from faceboxes_fddb.task import TASK
 from tests import naive
 
 # CPU seconds per picture of the original scripts: JPEG of 449x349; 2845 pictures, 5171 faces, 8977 boxes.
@@ -73,8 +75,8 @@ def bench_postprocess(work: Path, count: int = 200) -> None:
         np.stack((1 - face, face), axis=1).tofile(work / f"{stem}_2.bin")
 
     def ours() -> None:
-        opened = open_results(work, stems, [(21824, 4), (21824, 2)])
-        faces = {stem: detect(*opened.read(stem), 2.276) for stem in stems}
+        results = open_results(work, stems, [(21824, 4), (21824, 2)])
+        faces = dict(read_predictions(TASK, results, dict.fromkeys(stems, 2.276)))
         fddb.write_detections(work / "FDDB_dets.txt", faces)
 
     report("postprocess", cpu_seconds(ours), ORIGINAL["postprocess"] * count, count, "ms")

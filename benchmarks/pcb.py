@@ -20,15 +20,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from timing import ROOT, cpu_seconds, report
 
 sys.path.insert(0, str(ROOT / "pcb"))
 
 import postprocess
-import preprocess
+from common.engine.file_route import write_inputs
 from common.facts import read_facts
 from pcb_market import market, metric
 from pcb_market.market import Picture
+from pcb_market.task import TASK
+from preprocess import BYTES
 
 QUERIES, GALLERY, PERSONS, CAMERAS = 3368, 15913, 750, 6
 # CPU seconds of the original scripts: everything, without CMC cuhk03, one picture to its .bin file.
@@ -51,11 +54,11 @@ def write_results(work: Path) -> None:
 
 
 def bench_evaluate(work: Path) -> None:
-    model = read_facts(ROOT / "pcb")
+    facts = read_facts(ROOT / "pcb")
     start = time.process_time()
     data = market.read_market(work / "data")
     query, gallery = (
-        postprocess.read_features(work / p, getattr(data, p), model) for p in ("query", "gallery")
+        postprocess.read_features(work / p, getattr(data, p), facts) for p in ("query", "gallery")
     )
     read = time.process_time() - start
     product = cpu_seconds(lambda: query @ gallery.T, 2)
@@ -86,7 +89,9 @@ def bench_preprocess(work: Path, count: int = 200) -> None:
     cv2.imwrite(str(work / "a.jpg"), cv2.GaussianBlur(smooth, (9, 9), 0))
     pictures = {str(i): Picture(work / "a.jpg", 1, 0) for i in range(count)}
     rounds = iter(range(100))
-    spent = cpu_seconds(lambda: preprocess.preprocess(pictures, work / f"prep{next(rounds)}", workers=1))
+    spent = cpu_seconds(
+        lambda: write_inputs(TASK, pictures, work / f"prep{next(rounds)}", size=BYTES, workers=1)
+    )
     report("preprocess, per picture", spent, PREPROCESS * count, count, "ms")
 
 

@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = evaluation.parse(cli.parser(__doc__), argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
 
     # The data first: a mistake in it should not cost an export.
-    data = options.data or options.out / "sample"
-    folds = fddb.read_folds(data) if options.data else sample.write_sample(data)
+    data = options.data or sample.write_sample(options.out / "sample")
+    folds = fddb.read_folds(data)
     if options.limit:
         folds = fddb.first(folds, options.limit)
     pictures = fddb.find_pictures(data, (picture for fold in folds for picture in fold))

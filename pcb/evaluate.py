@@ -3,33 +3,30 @@
 python evaluate.py --checkpoint PCB_3_7.pt --data Market-1501
 python evaluate.py
 
-The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the published
-metric. Without --checkpoint and --model the published checkpoint is taken from weights/ or downloaded; where that is
-impossible, seeded weights stand in, and the output says so.
+The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the
+published metric. Without --checkpoint and --model the published checkpoint is taken from weights/ or downloaded;
+where that is impossible, seeded weights stand in, and the output says so. Run again after an interruption, it goes on
+with the pictures whose features are not stored yet.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from common import cli
-from common.backends.base import Backend, choose_batch_size, run_batch
+from common import cli, evaluation
 from common.backends.deployed import open_deployed
-from common.backends.torch import run_torch
-from common.compare.differences import as_metrics, check_differences, differences, print_differences
-from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
-from common.export.checkpoint import seeded
+from common.compare.with_torch import with_torch
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
+from common.report.figures import Origin
+from common.report.metrics_json import conclude
+from common.timing import Stopwatch
 from pcb_market import market, metric, sample
-from pcb_market.market import Market
-from pcb_market.pipeline import embed, prepare
+from pcb_market.postprocessing import matrix
 from pcb_market.scoring import score
+from pcb_market.task import TASK
 
 if TYPE_CHECKING:
     from pcb_market.network import PCB
@@ -37,78 +34,52 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 
 
-def agree(deployed: Backend, network: PCB, data: Market, model: Facts) -> dict[str, float]:
-    """Compare the deployed model's outputs and figures with torch's, print that, return it for metrics.json."""
-    largest = np.zeros(len(model.outputs))
-    features: dict[str, list[np.ndarray]] = {"query": [], "gallery": []}
-    pictures = [(part, p.path) for part in features for p in getattr(data, part).values()]
-    for part, path in cli.progress(pictures, len(pictures), "torch"):
-        image = prepare(path)[0][None]
-        wanted = run_torch(network, image)
-        largest = np.maximum(largest, differences(run_batch(deployed, image), wanted))  # keeps NaN
-        features[part].append(wanted[0].ravel())
-    query, gallery = map(np.stack, features.values())
-    scores = metric.evaluate(query, gallery, data.query, data.gallery)
-    print(f"agreement with torch on {len(pictures)} pictures:")
-    print_differences(model, largest.tolist())
-    print(f"  torch: mAP {scores.mean_ap!r}, top-1 {scores.top(1)!r}")
-    check_differences(model, largest.tolist(), OTHER_CHECKPOINT)
-    return {"mAP with torch": scores.mean_ap, **as_metrics(model, largest.tolist())}
+def load(checkpoint: Path | None) -> PCB:
+    """Return the torch network with a checkpoint's weights, with seeded ones for None."""
+    from pcb_market import network
+
+    return network.load_checkpoint(checkpoint) if checkpoint else network.seeded()
 
 
-def load(options: argparse.Namespace, model: Facts) -> tuple[PCB, str | None]:
-    """Return the torch network, see `common.evaluation.load_network`."""
-    from pcb_market.network import PCB, load_checkpoint
-
-    return load_network(options, model, HERE, lambda path: load_checkpoint(path, model), lambda: seeded(PCB))
-
-
-def export_to(out: Path, network: PCB, model: Facts) -> Path:
+def export_to(out: Path, network: PCB, facts: Facts) -> Path:
     """Write the ONNX file to the directory `out` and return its path."""
-    export(network, model, out / model.onnx)
-    return out / model.onnx
+    export(network, facts, out / facts.onnx)
+    return out / facts.onnx
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser(__doc__)
-    options = parse(arguments, argv, market.DATA_HELP, "PCB_inference_result.json")
+    facts, watch = read_facts(HERE), Stopwatch()
+    options = evaluation.parse(cli.parser(__doc__), argv, market.DATA_HELP, "PCB_inference_result.json")
 
-    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     data = market.read_market(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:
         data = data.first(options.limit)
+    pictures, queries = data.pictures, len(data.query)
 
-    subject = subject_of(
-        options,
-        lambda: load(options, model),
-        lambda network: export_to(options.out, network, model),
-        sample.WHAT,
+    subject = evaluation.subject(
+        options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
+    with open_deployed(subject.onnx, options.backend, facts, HERE) as deployed:
+        features = matrix(evaluation.predictions(TASK, deployed, pictures, options, watch), len(pictures))
+        agreement = None
+        if subject.network:
+            agreement = with_torch(TASK, facts, HERE, deployed, subject.network, pictures)
 
-    deployed = open_deployed(subject.onnx, options.backend, model, HERE)
-    batch_size = choose_batch_size(deployed, options.batch_size)
-    seconds: dict[str, float] = {}
-    features = embed(deployed, market.joined(data.query, data.gallery), batch_size, options.workers, seconds)
     more = {}
-    if subject.network and not options.data:
-        more = agree(deployed, subject.network, data, model)
-    deployed.close()
-    verdict = score(
-        features[: len(data.query)],
-        features[len(data.query) :],
-        data,
-        options.out,
-        model,
-        dataset=None if options.data else sample.WHAT,
-        why_not_comparable=subject.why_not_comparable,
-        more=more,
-        backend=deployed.name,
-        precision=deployed.precision,
-        seconds={"export": subject.seconds, **seconds},
-    )
-    return 1 if verdict == "FAIL" else 0
+    if agreement:
+        wanted = matrix(agreement.torch.items(), len(pictures))
+        scores = metric.evaluate(wanted[:queries], wanted[queries:], data.query, data.gallery)
+        print(f"  torch: mAP {scores.mean_ap!r}, top-1 {scores.top(1)!r}")
+        more = {"mAP with torch": scores.mean_ap, **agreement.metrics}
+    with watch("evaluate"):
+        figures = score(data, features[:queries], features[queries:])
+    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
+    status = conclude(options.out, facts, figures, origin, more)
+    if agreement:
+        agreement.check()
+    return status
 
 
 if __name__ == "__main__":

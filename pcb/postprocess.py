@@ -8,27 +8,35 @@ guide's table, and metrics.json.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common import cli
+from common.engine.file_route import read_predictions
 from common.facts import Facts, read_facts
 from common.npu_files.results import open_results, origin_of
+from common.report.figures import Origin
+from common.report.metrics_json import conclude
+from common.timing import Stopwatch
 from pcb_market import market
 from pcb_market.market import Pictures
+from pcb_market.postprocessing import matrix
 from pcb_market.scoring import score
+from pcb_market.task import TASK
 
 HERE = Path(__file__).resolve().parent
 
 
-def read_features(results: Path, pictures: Pictures, model: Facts) -> np.ndarray:
+def read_features(folder: Path, pictures: Pictures, facts: Facts) -> NDArray[np.float32]:
     """Return the features of pictures from a result directory, Nx12288 float32, in the pictures' order."""
-    shapes = [tensor.image_shape for tensor in model.outputs]
-    features = open_results(results, pictures, shapes, needed=1).read_all(list(pictures))
-    return features.reshape(len(features), -1)
+    shapes = [tensor.image_shape for tensor in facts.outputs]
+    results = open_results(folder, pictures, shapes, needed=1)
+    features = replace(results, shapes=results.shapes[:1])  # the others are not read
+    return matrix(read_predictions(TASK, features, dict.fromkeys(pictures)), len(pictures))
 
 
 @cli.command
@@ -60,23 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The guide's flag; there is one data set.",
     )
     options = arguments.parse_args(argv)
-    model = read_facts(HERE)
-    start = time.perf_counter()
+    facts, watch = read_facts(HERE), Stopwatch()
     data = market.read_market(options.data)
-    query = read_features(options.query, data.query, model)
-    gallery = read_features(options.gallery, data.gallery, model)
+    with watch("postprocess"):
+        query = read_features(options.query, data.query, facts)
+        gallery = read_features(options.gallery, data.gallery, facts)
     backend, precision = origin_of(options.query)
-    verdict = score(
-        query,
-        gallery,
-        data,
-        options.out,
-        model,
-        backend=backend,
-        precision=precision,
-        seconds={"postprocess": time.perf_counter() - start},
-    )
-    return 1 if verdict == "FAIL" else 0
+    with watch("evaluate"):
+        figures = score(data, query, gallery)
+    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
+    return conclude(options.out, facts, figures, origin)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -15,13 +16,15 @@ import numpy as np
 from common import cli
 from common.backends.base import choose_batch_size
 from common.backends.deployed import BACKENDS, open_deployed
+from common.engine.stream import run
 from common.facts import read_facts
 from common.files import write_json
 from common.images.read import SUFFIXES, write_image
 from common.npu_files.input_list import list_files
-from pcb_market.pipeline import embed
-from pcb_market.postprocessing import squared_distances, squared_lengths
+from common.timing import Stopwatch
+from pcb_market.postprocessing import matrix, squared_distances, squared_lengths
 from pcb_market.preprocessing import HEIGHT, WIDTH, read_person
+from pcb_market.task import ANY_PICTURE
 
 HERE = Path(__file__).resolve().parent
 BEST = 10
@@ -70,11 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     person = read_person(options.query)
     gallery = list_files(options.gallery, SUFFIXES)
-    deployed = open_deployed(options.model, options.backend, read_facts(HERE), HERE)
-    batch_size = choose_batch_size(deployed, options.batch_size)
     pictures = {str(path): path for path in (options.query, *gallery)}
-    features = embed(deployed, pictures, batch_size, options.workers, {})
-    deployed.close()
+    with open_deployed(options.model, options.backend, read_facts(HERE), HERE) as deployed:
+        size = choose_batch_size(deployed, options.batch_size)
+        results = run(
+            ANY_PICTURE, [deployed], pictures, batch_size=size, workers=options.workers, watch=Stopwatch()
+        )
+        with closing(results):
+            features = matrix(cli.progress(results, len(pictures), "predict"), len(pictures))
     paths = list(pictures.values())
     distances = squared_distances(features[:1], features, squared_lengths(features))[0]
     wanted = set(gallery)

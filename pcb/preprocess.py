@@ -14,24 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.files import write_array
-from common.npu_files.inputs import note_others, write_missing
+from common.engine.file_route import write_inputs
+from common.npu_files.inputs import note_others
 from pcb_market import market
-from pcb_market.market import Pictures
-from pcb_market.pipeline import prepare
 from pcb_market.preprocessing import HEIGHT, WIDTH
+from pcb_market.task import TASK
 
 BYTES = 3 * HEIGHT * WIDTH * 4
-
-
-def preprocess(pictures: Pictures, out: Path, workers: int) -> None:
-    """Write `out/<name>.bin` for each picture; what is done is left alone."""
-
-    def process(name: str) -> None:
-        write_array(out / f"{name}.bin", prepare(pictures[name].path)[0])
-
-    sources = {name: picture.path for name, picture in pictures.items()}
-    write_missing(out, sources, lambda name: [out / f"{name}.bin"], process, size=BYTES, workers=workers)
 
 
 @cli.command
@@ -68,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(data.table())
     for part, pictures in (("query", data.query), ("gallery", data.gallery)):
         out = options.out / f"{part}_preproc_data_Ascend310"
-        preprocess(pictures, out, options.workers)
+        write_inputs(TASK, pictures, out, size=BYTES, workers=options.workers)
         print(f"{out}: {len(pictures)} .bin files of {BYTES} bytes")
         note_others(out, pictures)
     return 0

@@ -20,14 +20,14 @@ HERE = Path(__file__).resolve().parent
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
+    facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
-    add_arguments(arguments, model, checkpoint=["-p"], out=["-o"], batch_size=["-b"])
+    add_arguments(arguments, facts, checkpoint=["-p"], out=["-o"], batch_size=["-b"])
     options = arguments.parse_args(argv)
     from pcb_market.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(model, HERE)
-    export(load_checkpoint(checkpoint, model), model, options.out, options.batch_size, options.opset)
+    checkpoint = options.checkpoint or published(facts, HERE)
+    export(load_checkpoint(checkpoint), facts, options.out, options.batch_size, options.opset)
     batch = options.batch_size or "dynamic"
     print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, batch {batch}")
     return 0

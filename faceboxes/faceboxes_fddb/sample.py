@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from common.files import write_text
 from common.images.library import library_picture
 from common.images.read import write_image
-from faceboxes_fddb.fddb import FOLDS, Fold, Picture, read_folds
+from faceboxes_fddb.fddb import FOLDS, Picture
 
 Array = NDArray[Any]
 WHAT = "ten sample pictures made from two public-domain portraits"
@@ -46,8 +46,8 @@ def variants(image: Array, face: Array) -> dict[str, tuple[Array, Array]]:
     }
 
 
-def write_sample(folder: Path) -> list[Fold]:
-    """Write the ten pictures and their annotations as a data set, one picture a fold, and return the folds."""
+def write_sample(folder: Path) -> Path:
+    """Write the ten pictures and their annotations as a data set, one picture a fold, and return its directory."""
     pictures = []
     for person, (image, face) in portraits().items():
         for variant, (changed, moved) in variants(image, face).items():
@@ -58,4 +58,4 @@ def write_sample(folder: Path) -> list[Fold]:
         face_line = " ".join(f"{value:.6f}" for value in picture.faces[0])
         path = folder / "FDDB-folds" / f"FDDB-fold-{number:02d}-ellipseList.txt"
         write_text(path, f"{picture.name}\n1\n{face_line}  1\n")
-    return read_folds(folder)
+    return folder

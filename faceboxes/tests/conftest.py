@@ -1,32 +1,27 @@
-"""What the tests share: reference data where it exists, a small data set, an exported network."""
+"""What the tests share: reference data where it exists, a small data set, a twin of the network."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from ascend_tools.testing import profiles
+from ascend_tools.testing.commands import runner
+from ascend_tools.testing.reference import recipe_state_of, reference_of, root
+from ascend_tools.testing.twin import Twin, twin_onnx
+from common.facts import read_facts
+
 HERE = Path(__file__).resolve().parent.parent
-REFERENCE = Path(os.environ.get("ASCEND_GUIDES_REFERENCE", HERE.parent.parent / "shared" / "reference"))
-WEIGHTS = (
-    HERE / "weights" / "FaceBoxesProd.pth",
-    REFERENCE.parent / "weights" / "FaceBoxesProd.pth",
-)
+FACTS = read_facts(HERE)
 
-
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The measured facts about the original FaceBoxes."""
-    if not (REFERENCE / "faceboxes").is_dir():
-        pytest.skip(f"no reference data at {REFERENCE}; ASCEND_GUIDES_REFERENCE names another place")
-    return REFERENCE / "faceboxes"
+profiles.load()
+reference = reference_of("faceboxes")
+recipe_state = recipe_state_of("faceboxes")
+run, spawn = runner(HERE)
 
 
 @pytest.fixture(scope="session")
@@ -35,21 +30,24 @@ def cases(reference) -> Path:
 
 
 @pytest.fixture(scope="session")
-def published() -> Path:
+def published(pytestconfig) -> Path:
     """The published checkpoint."""
-    found = [path for path in WEIGHTS if path.is_file()]
+    places = (HERE / "weights", root(pytestconfig).parent / "weights")
+    found = [path for place in places if (path := place / FACTS.checkpoint.file).is_file()]
     if not found:
-        pytest.skip(f"the published checkpoint is not at {WEIGHTS[0]}")
+        pytest.skip(f"the published checkpoint is not at {places[0] / FACTS.checkpoint.file}")
     return found[0]
 
 
+@pytest.fixture
+def twin() -> Twin:
+    return Twin(FACTS)
+
+
 @pytest.fixture(scope="session")
-def recipe_state(reference) -> dict[str, np.ndarray]:
-    """The reference checkpoint that the recipe draws, as numpy arrays."""
-    spec = importlib.util.spec_from_file_location("recipe", reference.parent / "recipe.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return recipe.state_dict(reference)
+def onnx(tmp_path_factory) -> Path:
+    """The twin as an ONNX file."""
+    return twin_onnx(FACTS, tmp_path_factory.mktemp("twin") / "faceboxes-b0.onnx")
 
 
 @pytest.fixture(scope="session")
@@ -101,40 +99,6 @@ def data(tmp_path) -> Path:
     return write_data(
         tmp_path / "FDDB", {name: rng.integers(0, 256, (48, 64, 3), np.uint8) for name in names}
     )
-
-
-@pytest.fixture(scope="session")
-def seeded_checkpoint(tmp_path_factory) -> Path:
-    import torch
-
-    from common.export.checkpoint import seeded
-    from faceboxes_fddb.network import FaceBoxes
-
-    path = tmp_path_factory.mktemp("checkpoint") / "seeded.pth"
-    torch.save(seeded(FaceBoxes).state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def seeded_onnx(seeded_checkpoint) -> Path:
-    """An ONNX file with seeded weights, exported as a user exports it."""
-    import pth2onnx
-
-    path = seeded_checkpoint.with_name("faceboxes-b0.onnx")
-    assert pth2onnx.main(["--checkpoint", str(seeded_checkpoint), "--out", str(path)]) == 0
-    return path
-
-
-@pytest.fixture
-def run():
-    """Run a script or a module of `common` as a user does, in the model directory."""
-
-    def call(script: str, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
-        target = ["-m", script] if script.startswith("common.") else [script]
-        command = [sys.executable, *target, *map(str, arguments)]
-        return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, **options)
-
-    return call
 
 
 def read_json(path: Path):

@@ -1,90 +1,95 @@
-"""The whole guide in one command on the embedded default, with and without the published weights."""
+"""The whole guide in one command, with a twin of the network."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
-
-import evaluate  # noqa: E402
-from common.export import download  # noqa: E402
-from common.images.read import read_image  # noqa: E402
-from faceboxes_fddb import agreement, fddb, sample  # noqa: E402
-from tests.conftest import HERE, read_json, write_data  # noqa: E402
-
-
-def test_published_weights_agree_with_torch_and_find_every_sample_face(published, tmp_path, capsys):
-    assert evaluate.main(["--checkpoint", str(published), "--out", str(tmp_path)]) == 0
-    report = read_json(tmp_path / "metrics.json")
-    assert report["metrics"]["agreement with torch"] == 1.0
-    assert report["metrics"]["AP"] == 1.0
-    assert 0 <= report["metrics"]["largest difference from torch, class"] <= 1e-4
-    assert 0 <= report["metrics"]["largest difference from torch, loc"] <= 5e-5
-    assert report["dataset"] == sample.WHAT
-    assert report["verdict"] == "not comparable"
-    assert "not comparable with the published figure: ten sample pictures" in capsys.readouterr().out
+import evaluate
+from common.export import download
+from common.images.read import read_image
+from faceboxes_fddb import fddb, sample
+from faceboxes_fddb.task import SAME_FACES
+from tests.conftest import HERE, read_json
 
 
-def test_reference_pictures_give_the_reference_detections(published, cases, library_pictures, tmp_path):
-    names = read_json(cases / "real" / "real.json")["images"]
-    data = write_data(tmp_path / "FDDB", {name: library_pictures[name] for name in names})
-    assert evaluate.main(["--checkpoint", str(published), "--data", str(data), "--out", str(tmp_path)]) == 0
-    found = fddb.read_detections(tmp_path / "FDDB_dets.txt")
-    expected = fddb.read_detections(cases / "real" / "FDDB_dets.txt")
-    assert found.keys() == expected.keys()
-    for stem, rows in expected.items():
-        np.testing.assert_allclose(found[stem][:, :4], rows[:, :4], rtol=0, atol=0.01)
-        np.testing.assert_allclose(found[stem][:, 4], rows[:, 4], rtol=0, atol=1e-3)
+@pytest.fixture
+def loaded(twin, monkeypatch):
+    """The twin, which is loaded in the place of the network."""
+    monkeypatch.setattr(evaluate, "load", lambda checkpoint: twin)
+    return twin
 
 
-def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, monkeypatch, capsys):
+def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(loaded, tmp_path, monkeypatch, run):
     def unavailable(checkpoint, folder):
         raise download.UnavailableError("could not download FaceBoxesProd.pth")
 
     monkeypatch.setattr(download, "fetch", unavailable)
-    assert evaluate.main(["--out", str(tmp_path)]) == 0
-    captured = capsys.readouterr()
-    assert "WARNING: could not download FaceBoxesProd.pth" in captured.err
-    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in captured.err
-    assert "seeded random weights" in read_json(tmp_path / "metrics.json")["why"]
+    done = run("evaluate.py", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: could not download FaceBoxesProd.pth" in done.stderr
+    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in done.stderr
+    assert "agreement with torch on 10 inputs:\n  class: largest difference" in done.stdout
+    report = read_json(tmp_path / "metrics.json")
+    assert report["why"] == f"{sample.WHAT}; seeded random weights, not the published ones"
+    assert report["metrics"]["agreement with torch"] > 0.9
 
 
-def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, capsys):
+def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, run):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "FaceBoxesProd.pth").write_bytes(b"cut")
     (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
     monkeypatch.setattr(evaluate, "HERE", tmp_path)
-    assert evaluate.main(["--out", str(tmp_path / "out")]) == 1
-    assert "expected 4072492 bytes, found 3" in capsys.readouterr().err
+    done = run("evaluate.py", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "expected 4072492 bytes, found 3" in done.stderr
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
-def test_a_checkpoint_that_would_not_be_used_is_wrong_usage(capsys):
-    with pytest.raises(SystemExit) as stop:
-        evaluate.main(["--model", "a.onnx", "--checkpoint", "b.pth", "--data", "FDDB"])
-    assert stop.value.code == 2
-    assert "--checkpoint beside --model" in capsys.readouterr().err
+def test_a_checkpoint_that_would_not_be_used_is_wrong_usage(run):
+    done = run("evaluate.py", "--model", "a.onnx", "--checkpoint", "b.pth", "--data", "FDDB")
+    assert done.returncode == 2
+    assert "--checkpoint beside --model" in done.stderr
 
 
-def test_an_onnx_file_of_another_checkpoint_is_found_out(seeded_onnx, tmp_path, capsys):
-    state = torch.load(seeded_onnx.with_name("seeded.pth"), weights_only=True)
-    state["loc.0.bias"] += 0.01
-    torch.save(state, tmp_path / "other.pth")
-    arguments = [
-        "--model",
-        str(seeded_onnx),
-        "--checkpoint",
-        str(tmp_path / "other.pth"),
-        "--out",
-        str(tmp_path),
+def test_an_onnx_file_of_another_checkpoint_is_found_out(loaded, onnx, tmp_path, run):
+    loaded.patterns[0] += 1  # of class
+    done = run("evaluate.py", "--model", onnx, "--checkpoint", "other.pth", "--out", tmp_path)
+    assert done.returncode == 1
+    assert "output 'class' differs from torch by " in done.stderr
+    assert "Was the ONNX file exported from this checkpoint?" in done.stderr
+
+
+def test_limit_takes_the_first_pictures_of_the_folds(onnx, tmp_path, run):
+    data = sample.write_sample(tmp_path / "data")
+    done = run("evaluate.py", "--model", onnx, "--data", data, "--out", tmp_path, "--limit", 3)
+    assert done.returncode == 0, done.stderr
+    assert list(fddb.read_detections(tmp_path / "FDDB_dets.txt")) == [
+        f"sample_astronaut_{variant}" for variant in ("original", "mirrored", "half")
     ]
-    assert evaluate.main(arguments) == 1
-    assert "output 'class' differs from torch by 1.00e-02" in capsys.readouterr().err
+    assert "folds without faces are left out of the average: 4, 5, 6, 7, 8, 9, 10" in done.stdout
+    assert read_json(tmp_path / "metrics.json")["why"] == "3 of the 2845 pictures of FDDB"
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(onnx, tmp_path, run):
+    data = sample.write_sample(tmp_path / "data")
+    words = ("evaluate.py", "--model", onnx, "--data", data, "--out")
+    assert run(*words, tmp_path / "whole").returncode == 0
+    last = data / "originalPics" / "sample" / "hopper_dark.jpg"
+    content = last.read_bytes()
+    last.write_bytes(content[:2000])
+    done = run(*words, tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: sample_hopper_dark: {last}: the picture is truncated")
+    last.write_bytes(content)
+    done = run(*words, tmp_path / "out")
+    assert "9 of 10 results are there already" in done.stdout
+    whole, again = ((tmp_path / name / "FDDB_dets.txt").read_text() for name in ("whole", "out"))
+    assert again == whole
 
 
 def test_sample_pictures_have_their_faces_inside(tmp_path):
-    folds = sample.write_sample(tmp_path)
+    folds = fddb.read_folds(sample.write_sample(tmp_path))
     pictures = fddb.find_pictures(tmp_path, (picture for fold in folds for picture in fold))
     assert len(pictures) == 10
     for fold in folds:
@@ -99,12 +104,7 @@ def test_equal_faces_are_counted_once_each():
     faces = np.array([[0, 0, 10, 10, 0.9], [50, 50, 60, 60, 0.8]], np.float32)
     moved = faces + np.float32([0.01, 0, 0, 0, 0.0005])
     far = faces + np.float32([1, 0, 0, 0, 0])
-    assert agreement.count_same(faces, moved) == 2
-    assert agreement.count_same(faces, far) == 0
-    assert agreement.count_same(faces, np.concatenate((moved[:1], moved[:1]))) == 1
-    assert agreement.count_same(faces, np.empty((0, 5), np.float32)) == 0
-
-
-@pytest.mark.parametrize(("counts", "share"), [((0, 0, 0), 1.0), ((4, 4, 4), 1.0), ((4, 2, 2), 0.5)])
-def test_agreement_is_a_share_of_all_faces(counts, share):
-    assert agreement.Agreement(1, (0.0, 0.0), *counts).share == share
+    assert SAME_FACES(faces, moved) == 2
+    assert SAME_FACES(faces, far) == 0
+    assert SAME_FACES(faces, np.concatenate((moved[:1], moved[:1]))) == 1
+    assert SAME_FACES(faces, np.empty((0, 5), np.float32)) == 0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import GuideError
@@ -21,7 +21,6 @@ ellipse = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(ellipse)
 def test_a_face_box_is_that_of_the_ellipse_on_the_whole_mask(face):
     try:
@@ -79,7 +78,6 @@ def random_case(seed):
     return folds, detections
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6))
 def test_ap_is_that_of_the_step_by_step_computation(seed):
     folds, detections = random_case(seed)

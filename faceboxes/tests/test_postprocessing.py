@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from faceboxes_fddb import fddb
@@ -35,7 +35,6 @@ def test_zero_regressions_decode_to_the_priors():
     np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], priors()[:, 2:], atol=1e-7)
 
 
-@settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 60), spread=st.integers(1, 200), seed=st.integers(0, 1000))
 def test_suppression_is_the_greedy_one(count, spread, seed):
     rng = np.random.default_rng(seed)

@@ -11,12 +11,13 @@ import time
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import preprocess
 from common.errors import GuideError
-from faceboxes_fddb.preprocessing import letterbox, network_input
+from faceboxes_fddb.preprocessing import letterbox
+from faceboxes_fddb.task import prepare, prepare_picture
 from tests.conftest import HERE, read_json, write_data
 
 
@@ -31,7 +32,6 @@ def naive_letterbox(image):
     return canvas, factor
 
 
-@settings(max_examples=40, deadline=None)
 @given(height=st.integers(1, 1500), width=st.integers(1, 1500), seed=st.integers(0, 9))
 def test_letterbox_follows_the_rule(height, width, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
@@ -51,13 +51,10 @@ def test_half_a_row_is_rounded_to_even(side, rows):
     assert (canvas.any(axis=(1, 2))).sum() == rows
 
 
-def test_network_input_is_what_aipp_makes():
-    canvas = np.zeros((1, 1024, 1024, 3), np.uint8)
-    canvas[0, 5, 7] = (200, 100, 50)
-    found = network_input(canvas)
-    assert found.shape == (1, 3, 1024, 1024)
-    assert found.dtype == np.float32
-    assert found[0, :, 5, 7].tolist() == [200 - 104, 100 - 117, 50 - 123]
+def test_the_factor_is_rounded_for_pictures_of_the_data_set_only(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((600, 450, 3), np.uint8))
+    assert prepare(tmp_path / "a.png")[1] == 1.707
+    assert prepare_picture(tmp_path / "a.png")[1] == 1024 / 600
 
 
 def test_bins_and_lines_are_the_reference_ones(cases, library_pictures, tmp_path, capsys):

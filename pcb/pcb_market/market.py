@@ -41,6 +41,16 @@ class Market:
     gallery: Pictures
     train: Pictures
 
+    @property
+    def pictures(self) -> Pictures:
+        """Both parts, the queries first, by `query/<name>` and `gallery/<name>`."""
+        parts = {"query": self.query, "gallery": self.gallery}
+        return {
+            f"{part}/{name}": picture
+            for part, pictures in parts.items()
+            for name, picture in pictures.items()
+        }
+
     def first(self, count: int) -> Market:
         """Return the first queries, the gallery pictures of the same persons, and as many others."""
         query = dict(list(self.query.items())[:count])
@@ -89,9 +99,3 @@ def _find(folder: Path) -> Pictures:
         if int(found[1]) != JUNK:
             pictures[stem] = Picture(path, int(found[1]), int(found[2]) - 1)
     return pictures
-
-
-def joined(query: Pictures, gallery: Pictures) -> dict[str, Path]:
-    """Return the files of both, by `query/<name>` and `gallery/<name>`."""
-    parts = {"query": query, "gallery": gallery}
-    return {f"{part}/{name}": p.path for part, pictures in parts.items() for name, p in pictures.items()}

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from common.export import checkpoint
 from common.export.download import verify
-from common.facts import Facts
+from common.facts import read_facts
 from pcb_market.module_pickle import read_weights
 
+HERE = Path(__file__).resolve().parent.parent  # the model directory
 STRIPES = 6
 CLASSES = 751  # identities that Market-1501 has for training
 
@@ -55,12 +56,19 @@ class PCB(nn.Module):
         return features, *logits
 
 
-def load_checkpoint(path: Path, model: Facts) -> PCB:
+def load_checkpoint(path: Path) -> PCB:
     """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`.
 
     The file holds the whole network, as the published one does, or a state dict; nothing in it is executed. A file of
     the published name must have the published hash.
     """
-    if path.is_file() and path.name == model.checkpoint.file:
-        verify(path, model.checkpoint)
-    return checkpoint.load(PCB(), read_weights(path), path, "PCB")
+    published = read_facts(HERE).checkpoint
+    if path.is_file() and path.name == published.file:
+        verify(path, published)
+    weights = read_weights(path)
+    return checkpoint.load(PCB(), weights, path, "PCB")
+
+
+def seeded() -> PCB:
+    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
+    return checkpoint.seeded(PCB)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+SIZE = 2048 * 6
+
+
+def matrix(features: Iterable[tuple[str, Float32]], count: int) -> Float32:
+    """Return the features of `count` pictures, which come one by one, as the rows of one matrix: Nx12288.
+
+    Market-1501's take 948 MB; each is held in the matrix alone.
+    """
+    rows = np.empty((count, SIZE), np.float32)
+    for row, (_, found) in zip(rows, features, strict=True):
+        row[:] = found
+    return rows
 
 
 def squared_distances(query: Float32, gallery: Float32, lengths: Float32) -> Float32:

@@ -1,4 +1,4 @@
-"""The whole guide in one command on the embedded default."""
+"""The whole guide in one command, with a twin of the network."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ import shutil
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the embedded default compares with torch")
-
-import evaluate  # noqa: E402
-from common.export import download  # noqa: E402
-from pcb_market import market, sample  # noqa: E402
-from tests.conftest import HERE, read_json  # noqa: E402
+import evaluate
+from common.export import download
+from pcb_market import market, sample
+from tests.conftest import HERE, read_json
 
 
-def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def loaded(twin, monkeypatch):
+    """The twin, which is loaded in the place of the network."""
+    monkeypatch.setattr(evaluate, "load", lambda checkpoint: twin)
+    return twin
+
+
+def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(loaded, tmp_path, monkeypatch, run):
     def unavailable(checkpoint, folder):
         raise download.UnavailableError("could not download PCB_3_7.pt")
 
     monkeypatch.setattr(download, "fetch", unavailable)
-    assert evaluate.main(["--out", str(tmp_path)]) == 0
-    captured = capsys.readouterr()
-    assert "WARNING: could not download PCB_3_7.pt" in captured.err
-    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in captured.err
-    assert "agreement with torch on 27 pictures:\n  output_1: largest difference" in captured.out
+    done = run("evaluate.py", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: could not download PCB_3_7.pt" in done.stderr
+    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in done.stderr
+    assert "agreement with torch on 27 inputs:\n  output_1: largest difference" in done.stdout
     report = read_json(tmp_path / "metrics.json")
+    assert f"  torch: mAP {report['metrics']['mAP with torch']!r}, top-1 " in done.stdout
     assert report["dataset"] == sample.WHAT
     assert report["why"] == f"{sample.WHAT}; seeded random weights, not the published ones"
     assert report["verdict"] == "not comparable"
@@ -32,30 +38,47 @@ def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(tmp_path,
     assert report["metrics"]["mAP"] == pytest.approx(report["metrics"]["mAP with torch"], abs=1e-9)
 
 
-def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, capsys):
+def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, run):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "PCB_3_7.pt").write_bytes(b"cut")
     shutil.copy(HERE / "model.toml", tmp_path)
     monkeypatch.setattr(evaluate, "HERE", tmp_path)
-    assert evaluate.main(["--out", str(tmp_path / "out")]) == 1
-    assert "expected md5 c5bc5ddabcbcc45f127ead797fe8cb35, found " in capsys.readouterr().err
+    done = run("evaluate.py", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "expected md5 c5bc5ddabcbcc45f127ead797fe8cb35, found " in done.stderr
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
-def test_an_onnx_file_of_another_checkpoint_is_found_out(seeded_onnx, seeded_checkpoint, tmp_path, capsys):
-    state = torch.load(seeded_checkpoint, weights_only=True)
-    state["instance3.bias"] += 0.01
-    torch.save(state, tmp_path / "other.pth")
-    arguments = ["--model", str(seeded_onnx), "--checkpoint", str(tmp_path / "other.pth")]
-    assert evaluate.main([*arguments, "--out", str(tmp_path)]) == 1
-    assert "output 'logits_3' differs from torch by 1.00e-02" in capsys.readouterr().err
+def test_an_onnx_file_of_another_checkpoint_is_found_out(loaded, onnx, tmp_path, run):
+    loaded.patterns[4] += 1  # of logits_3
+    done = run("evaluate.py", "--model", onnx, "--checkpoint", "other.pth", "--out", tmp_path)
+    assert done.returncode == 1
+    assert "output 'logits_3' differs from torch by " in done.stderr
+    assert "Was the ONNX file exported from this checkpoint?" in done.stderr
 
 
-def test_limit_takes_the_first_queries_and_their_matches(seeded_onnx, tmp_path):
+def test_limit_takes_the_first_queries_and_their_matches(onnx, tmp_path, run):
     data = sample.write_sample(tmp_path / "data")
-    arguments = ["--model", str(seeded_onnx), "--data", str(data), "--out", str(tmp_path), "--limit", "2"]
-    assert evaluate.main(arguments) == 0
+    done = run("evaluate.py", "--model", onnx, "--data", data, "--out", tmp_path, "--limit", 2)
+    assert done.returncode == 0, done.stderr
     assert read_json(tmp_path / "metrics.json")["why"] == "10 of the 19281 pictures of Market-1501"
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(onnx, tmp_path, run):
+    data = sample.write_sample(tmp_path / "data")
+    words = ("evaluate.py", "--model", onnx, "--data", data, "--out")
+    assert run(*words, tmp_path / "whole").returncode == 0
+    last = max((data / "bounding_box_test").iterdir())
+    content = last.read_bytes()
+    last.write_bytes(b"damaged")
+    done = run(*words, tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: gallery/{last.stem}: {last}: not a picture")
+    last.write_bytes(content)
+    done = run(*words, tmp_path / "out")
+    assert "26 of 27 results are there already" in done.stdout
+    whole, again = (read_json(tmp_path / name / "metrics.json")["metrics"] for name in ("whole", "out"))
+    assert again == whole
 
 
 def test_the_sample_has_queries_matches_and_distractors(tmp_path):

@@ -30,6 +30,13 @@ def test_junk_is_left_out_and_distractors_stay(data):
     assert people == [0, 1, 1, 2, 2, 7]
 
 
+def test_both_parts_have_names_of_their_own(data):
+    found = market.read_market(data)
+    assert len(found.pictures) == len(found.query) + len(found.gallery) == 9
+    assert list(found.pictures)[2:4] == ["query/0007_c1s1_000001_00", "gallery/0000_c1s1_000006_01"]
+    assert found.pictures["query/0007_c1s1_000001_00"].path.name == "0007_c1s1_000001_00.jpg.jpg"
+
+
 def make(folder, *names):
     for part in ("query", "bounding_box_test"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -77,7 +84,7 @@ def test_person_and_camera_are_read_from_any_name(tmp_path_factory, person, came
 
 @pytest.mark.parametrize("part", ["query", "bounding_box_test"])
 @pytest.mark.parametrize("how", ["missing", "empty", "junk"])
-def test_an_incomplete_tree_is_shown_as_it_should_be(part, how, data, capsys):
+def test_an_incomplete_tree_is_shown_as_it_should_be(part, how, data):
     for path in (data / part).iterdir():
         path.unlink()
     if how == "missing":

@@ -1,10 +1,15 @@
-"""Distances between features."""
+"""Features in one matrix, and distances between them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pcb_market.postprocessing import squared_distances, squared_lengths
+from pcb_market.postprocessing import SIZE, matrix, squared_distances, squared_lengths
+
+
+def test_features_become_the_rows_of_a_matrix():
+    rows = np.random.default_rng(0).random((3, SIZE), np.float32)
+    np.testing.assert_array_equal(matrix(zip("abc", rows, strict=True), 3), rows)
 
 
 def test_squared_distances_are_those_of_the_definition():

@@ -10,8 +10,8 @@ from PIL import Image
 
 import preprocess
 from common.errors import GuideError
-from pcb_market.pipeline import prepare
 from pcb_market.preprocessing import network_input, read_person
+from pcb_market.task import prepare_picture
 from tests.conftest import read_json, write_person
 
 FOLDERS = ("query_preproc_data_Ascend310", "gallery_preproc_data_Ascend310")
@@ -46,8 +46,8 @@ def test_a_picture_of_the_networks_size_is_not_resized(tmp_path):
 def test_pictures_of_other_modes_become_rgb(mode, tmp_path):
     suffix = "jpg" if mode == "CMYK" else "png"
     Image.new("RGB", (64, 128), (200, 30, 40)).convert(mode).save(tmp_path / f"a.{suffix}")
-    array, _ = prepare(tmp_path / f"a.{suffix}")
-    assert (array.shape, array.dtype) == ((3, 384, 128), np.float32)
+    inputs, _ = prepare_picture(tmp_path / f"a.{suffix}")
+    assert (inputs["input_1"].shape, inputs["input_1"].dtype) == ((3, 384, 128), np.float32)
 
 
 def jpeg(folder):
@@ -110,7 +110,7 @@ def test_a_damaged_picture_ends_the_run_in_one_message(data, tmp_path, capsys):
     path.write_bytes(path.read_bytes()[:200])
     assert preprocess.main(["--data", str(data), "--out", str(tmp_path)]) == 1
     message = capsys.readouterr().err
-    assert message.startswith(f"error: {path}: ")
+    assert message.startswith(f"error: {path.stem}: {path}: ")
     assert "Traceback" not in message
 
 

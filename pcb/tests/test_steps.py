@@ -1,4 +1,4 @@
-"""The guide's steps one after the other, as a user types them, against the streamed evaluation."""
+"""The guide's steps one after the other, as a user types them, against the streamed evaluation; with a twin."""
 
 from __future__ import annotations
 
@@ -9,31 +9,27 @@ import pytest
 from msgspec.structs import replace
 
 import postprocess
+import preprocess
+from common import infer
+from common.npu_files import input_list
 from pcb_market import market
 from pcb_market.sample import write_sample
-from tests.conftest import read_json
+from tests.conftest import FACTS, read_json
 
-pytest.importorskip("torch", reason="the ONNX file is exported with torch")
 PARTS = ("query", "gallery")
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory, seeded_onnx):
+def steps(tmp_path_factory, onnx):
     """The files of all steps, made once: data, the .bin files, the lists, the results."""
-    import preprocess
-    from common import infer
-    from common.npu_files import input_list as info
-
     root = tmp_path_factory.mktemp("steps")
     write_sample(root / "data")
     assert preprocess.main(["--data", str(root / "data"), "--out", str(root)]) == 0
     for part in PARTS:
-        listed = root / f"{part}.info"
-        assert (
-            info.main(["bin", str(root / f"{part}_preproc_data_Ascend310"), str(listed), "128", "384"]) == 0
-        )
-        arguments = ["--model", str(seeded_onnx), "--input", str(listed), "--out", str(root / part)]
-        assert infer.main([*arguments, "--batch-size", "4"]) == 0
+        source, listed = str(root / f"{part}_preproc_data_Ascend310"), str(root / f"{part}.info")
+        assert input_list.main(["bin", source, listed, "128", "384"]) == 0
+        words = ["--model", str(onnx), "--input", listed, "--out", str(root / part), "--batch-size", "4"]
+        assert infer.main(words) == 0
     return root
 
 
@@ -71,28 +67,6 @@ def test_the_guides_command_prints_and_writes_the_guides_table(steps, scored, tm
     assert f"CMC Scores  market1501\n  top-1   {scored['metrics']['top-1']:12.1%}\n" in done.stdout
 
 
-def test_reference_weights_on_the_reference_set_give_the_reference_figures(
-    recipe_checkpoint, market_tiny, cases, tmp_path, capsys
-):
-    import evaluate
-
-    wanted = read_json(cases / "market_tiny" / "expected.json")
-    arguments = ["--checkpoint", str(recipe_checkpoint), "--data", str(market_tiny), "--out", str(tmp_path)]
-    assert evaluate.main([*arguments, "--batch-size", "8"]) == 0
-    report = read_json(tmp_path / "metrics.json")
-    assert report["metrics"]["mAP"] == pytest.approx(wanted["mAP"], abs=1e-9)
-    for k in (1, 5, 10):
-        assert report["metrics"][f"top-{k}"] == pytest.approx(wanted["market1501_cmc_1_20"][k - 1], abs=1e-9)
-    assert report["metrics"]["queries counted"] == 10
-    table = {row["key"]: row["value"] for row in read_json(tmp_path / "PCB_inference_result.json")["value"]}
-    original = {row["key"]: row["value"] for row in wanted["json"]["value"]}
-    counted = {"Number of images": "45", "Number of classes": "2"}
-    assert table == original | counted
-    printed = capsys.readouterr().out
-    for line in wanted["printed"].splitlines()[1:-1]:
-        assert line in printed
-
-
 @pytest.mark.parametrize("variant", ["from 0", "features only", "txt", "with summaries"])
 def test_every_form_of_the_results_gives_the_same_figures(variant, steps, scored, tmp_path):
     for part in PARTS:
@@ -113,12 +87,11 @@ def test_every_form_of_the_results_gives_the_same_figures(variant, steps, scored
     assert read_json(tmp_path / "out" / "metrics.json")["metrics"] == scored["metrics"]
 
 
-def test_the_streamed_route_gives_the_same_figures(steps, scored, seeded_onnx, tmp_path, run):
-    arguments = ["--model", seeded_onnx, "--data", steps / "data", "--out", tmp_path, "--batch-size", 3]
-    done = run("evaluate.py", *arguments)
+def test_the_streamed_route_gives_the_same_figures(steps, scored, onnx, tmp_path, run):
+    words = ("--model", onnx, "--data", steps / "data", "--out", tmp_path, "--batch-size", 3)
+    done = run("evaluate.py", *words)
     assert done.returncode == 0, done.stderr
-    report = read_json(tmp_path / "metrics.json")
-    assert report["metrics"] == pytest.approx(scored["metrics"], abs=1e-9)
+    assert read_json(tmp_path / "metrics.json")["metrics"] == pytest.approx(scored["metrics"], abs=1e-9)
 
 
 def test_a_subset_is_labelled_and_has_no_verdict(scored):
@@ -144,8 +117,7 @@ def perfect(steps, folder, wrong=()):
 
 @pytest.mark.parametrize(("wrong", "code", "verdict"), [(0, 0, "PASS"), (1, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, steps, tmp_path, monkeypatch, capsys):
-    model = postprocess.read_facts(postprocess.HERE)
-    whole = replace(model, accuracy=replace(model.accuracy, images=27))
+    whole = replace(FACTS, accuracy=replace(FACTS.accuracy, images=27))
     monkeypatch.setattr(postprocess, "read_facts", lambda folder: whole)
     names = list(market.read_market(steps / "data").query)[:wrong]
     assert score(steps, tmp_path / "out", *perfect(steps, tmp_path, names)) == code
@@ -191,15 +163,13 @@ def test_results_of_the_other_part_are_found_out(steps, tmp_path, capsys):
     assert "no result for 0001_c1s1_000001_00" in capsys.readouterr().err
 
 
-def test_names_with_several_suffixes_go_all_the_way(data, seeded_onnx, tmp_path):
-    import preprocess
-    from common import infer
-
-    assert preprocess.main(["--data", str(data), "--out", str(tmp_path)]) == 0
+def test_names_with_several_suffixes_go_all_the_way(data, onnx, tmp_path, run):
+    assert run("preprocess.py", "--data", data, "--out", tmp_path).returncode == 0
     for part in PARTS:
         source = tmp_path / f"{part}_preproc_data_Ascend310"
-        arguments = ["--model", str(seeded_onnx), "--input", str(source), "--out", str(tmp_path / part)]
-        assert infer.main(arguments) == 0
-    arguments = ["-q", str(tmp_path / "query"), "-g", str(tmp_path / "gallery"), "--data", str(data)]
-    assert postprocess.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+        done = run("common.infer", "--model", onnx, "--input", source, "--out", tmp_path / part)
+        assert done.returncode == 0, done.stderr
+    results = ("-q", tmp_path / "query", "-g", tmp_path / "gallery")
+    done = run("postprocess.py", *results, "--data", data, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
     assert read_json(tmp_path / "out" / "metrics.json")["metrics"]["queries counted"] == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import subprocess
 import sys
@@ -20,6 +21,23 @@ class Done:
     stderr: str
 
 
+def call(folder: Path, script: str, *arguments: object, capsys, monkeypatch, cwd: Path | None = None) -> Done:
+    """Call the `main` of a script of a model directory, or of a module of `common`, in this process."""
+    name = script.removesuffix(".py")
+    if name == "ascend_tools.preflight":
+        name += ".__main__"
+    monkeypatch.chdir(cwd or folder)
+    monkeypatch.setattr(sys, "argv", [script])
+    main = importlib.import_module(name).main
+    capsys.readouterr()
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as ended:  # argparse's
+        code = ended.code or 0
+    printed = capsys.readouterr()
+    return Done(int(code), printed.out, printed.err)
+
+
 def runner(folder: Path):
     """Return two fixtures, `run` and `spawn`, that run a script of a model directory or a module of `common` there.
 
@@ -28,22 +46,7 @@ def runner(folder: Path):
 
     @pytest.fixture
     def run(capsys, monkeypatch):
-        def call(script: str, *arguments: object, cwd: Path = folder) -> Done:
-            name = script.removesuffix(".py")
-            if name == "ascend_tools.preflight":
-                name += ".__main__"
-            monkeypatch.chdir(cwd)
-            monkeypatch.setattr(sys, "argv", [script])
-            main = importlib.import_module(name).main
-            capsys.readouterr()
-            try:
-                code = main([str(argument) for argument in arguments])
-            except SystemExit as ended:  # argparse's
-                code = ended.code or 0
-            printed = capsys.readouterr()
-            return Done(int(code), printed.out, printed.err)
-
-        return call
+        return functools.partial(call, folder, capsys=capsys, monkeypatch=monkeypatch)
 
     @pytest.fixture
     def spawn():

@@ -1,0 +1,33 @@
+"""What is done with one picture before and after the network, on every route."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from common.engine.task import Inputs, Outputs, Task
+from pcb_market.market import Picture
+from pcb_market.preprocessing import network_input, read_person
+
+Array = NDArray[Any]
+
+
+def prepare_picture(path: Path) -> tuple[Inputs, None]:
+    """Read any picture of a person: 3x384x128 float32, RGB, normalised as for ImageNet."""
+    return {"input_1": network_input(read_person(path))}, None
+
+
+def prepare(picture: Picture) -> tuple[Inputs, None]:
+    """Read a picture of Market-1501, see `prepare_picture`."""
+    return prepare_picture(picture.path)
+
+
+def finish(outputs: Outputs, _context: None) -> Array:
+    """Return the features, 12288 float32: the first output, 2048 values for each of six stripes."""
+    return outputs[0].ravel()
+
+
+TASK = Task(prepare, finish)
+ANY_PICTURE = Task(prepare_picture, finish)
