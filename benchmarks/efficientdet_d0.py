@@ -17,14 +17,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+
 from timing import ROOT, cpu_seconds, report
 
 sys.path.insert(0, str(ROOT / "efficientdet_d0"))
 
-import preprocess
+from common.engine.file_route import write_inputs
 from efficientdet_coco.coco import Picture
-from efficientdet_coco.postprocessing import detect
 from efficientdet_coco.preprocessing import placement
+from efficientdet_coco.task import TASK
+from preprocess import BYTES
 
 # Seconds per picture of the original: JPEG of 640x427 to .bin (199 pictures/s), ten maps to detections.
 PREPROCESS, POSTPROCESS = 1 / 199, 0.085
@@ -57,7 +59,10 @@ def bench_preprocess(work: Path, count: int = 100) -> None:
             pixels = np.asarray(canvas, np.float32).transpose(2, 0, 1)
             ((pixels - np.float32(120)) / np.float32(58)).tofile(work / f"{i}.bin")
 
-    spent = cpu_seconds(lambda: preprocess.preprocess(pictures, work / f"prep{next(rounds)}", workers=1))
+    def ours() -> None:
+        write_inputs(TASK, pictures, work / f"prep{next(rounds)}", size=BYTES, workers=1)
+
+    spent = cpu_seconds(ours)
     report("preprocess, per picture", spent, PREPROCESS * count, count, "ms")
     print(f"  {spent / cpu_seconds(bare):.3f} of bare Pillow and numpy calls and tofile")
 
@@ -65,7 +70,7 @@ def bench_preprocess(work: Path, count: int = 100) -> None:
 def bench_postprocess(count: int = 20) -> None:
     scenes = [scene(seed) for seed in range(count)]
     placed = placement(640, 427)
-    spent = cpu_seconds(lambda: [detect(maps, placed) for maps in scenes])
+    spent = cpu_seconds(lambda: [TASK.finish(maps, placed) for maps in scenes])
     report("postprocess, per picture", spent, POSTPROCESS * count, count, "ms")
 
 

@@ -18,7 +18,7 @@ import onnx
 from common import cli
 from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import open_model
-from common.compare.differences import check_differences, differences, print_differences
+from common.compare.differences import check_differences, largest_differences, print_differences
 from common.errors import GuideError
 from common.export.onnx_file import onnx_path, random_inputs
 from common.facts import Facts, read_facts
@@ -35,39 +35,38 @@ def modify(source: Path, target: Path, mode: str) -> list[str]:
 
     Returns a line per node changed.
     """
-    model = load(source)
-    changes = MODES[mode](model)
+    proto = load(source)
+    changes = MODES[mode](proto)
     with staged(target) as temporary:
-        onnx.save(model, temporary)
+        onnx.save(proto, temporary)
     return changes
 
 
-def run_plain(path: Path, model: Facts) -> list[np.ndarray]:
+def run_plain(path: Path, facts: Facts) -> list[np.ndarray]:
     """Return the outputs of an ONNX file for random inputs, run as it is written."""
-    deployed = open_model(path, optimise=False)
-    outputs = run_batch(deployed, random_inputs(model, fixed_batch(deployed) or 1))
-    deployed.close()
-    return outputs
+    with open_model(path, optimise=False) as deployed:
+        images = random_inputs(facts, fixed_batch(deployed) or 1)
+        return run_batch(deployed, {facts.inputs[0].name: images})
 
 
-def measure(source: Path, target: Path, checkpoint: Path | None, model: Facts) -> list[float]:
+def measure(source: Path, target: Path, checkpoint: Path | None, facts: Facts) -> list[float]:
     """Return the largest difference of each output of `target` from torch, or from `source` without a checkpoint."""
-    found = run_plain(target, model)
+    found = run_plain(target, facts)
     if checkpoint:
         from common.backends.torch import run_torch
         from efficientdet_coco.network import load_checkpoint
 
-        wanted = run_torch(load_checkpoint(checkpoint), random_inputs(model, len(found[0])))
+        wanted = run_torch(load_checkpoint(checkpoint), random_inputs(facts, len(found[0])))
     else:
-        wanted = run_plain(source, model)
-    largest: list[float] = differences(found, wanted).tolist()
+        wanted = run_plain(source, facts)
+    largest: list[float] = largest_differences(found, wanted).tolist()
     return largest
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
-    target = Path(model.onnx)
+    facts = read_facts(HERE)
+    target = Path(facts.onnx)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add(
@@ -97,11 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         changes = modify(options.model, temporary, options.mode)
         for change in changes:
             print(f"  {change}")
-        largest = measure(options.model, temporary, options.checkpoint, model)
+        largest = measure(options.model, temporary, options.checkpoint, facts)
         print(f"difference from {other}, on a random input:")
-        print_differences(model, largest)
+        print_differences(facts, largest)
         if options.mode == "exact":
-            check_differences(model, largest, "The file is not kept.", other=other)
+            check_differences(facts, largest, "The file is not kept.", other=other)
     print(f"{options.out}: {len(changes)} nodes changed")
     return 0
 

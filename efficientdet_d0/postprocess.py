@@ -9,31 +9,22 @@ without pictures. Both write metrics.json.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from common import cli
-from common.facts import Facts, read_facts
+from common.engine.file_route import read_predictions
+from common.facts import read_facts
 from common.npu_files.results import open_results, origin_of
+from common.report.figures import Origin
+from common.report.metrics_json import conclude
+from common.timing import Stopwatch
 from efficientdet_coco import coco
-from efficientdet_coco.coco import Coco
-from efficientdet_coco.postprocessing import detect
 from efficientdet_coco.preprocessing import placement
 from efficientdet_coco.scoring import score
+from efficientdet_coco.task import TASK
 
 HERE = Path(__file__).resolve().parent
-
-
-def find_objects(results: Path, data: Coco, model: Facts) -> dict[str, np.ndarray]:
-    """Return the detections by stem from a complete result directory."""
-    opened = open_results(results, data.pictures, [tensor.image_shape for tensor in model.outputs])
-    return {
-        stem: detect(opened.read(stem), placement(picture.width, picture.height))
-        for stem, picture in cli.progress(data.pictures.items(), len(data.pictures), "postprocess")
-    }
 
 
 @cli.command
@@ -58,21 +49,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The directory that detections.json and metrics.json are written to (default: %(default)s).",
     )
     options = arguments.parse_args(argv)
-    model = read_facts(HERE)
+    facts, watch = read_facts(HERE), Stopwatch()
     data = coco.read_coco(options.data, need_pictures=False)
-    start = time.perf_counter()
-    seconds: dict[str, float] = {}
-    detections = options.detections
-    if detections is None:
-        detections = options.out / "detections.json"
-        coco.write_detections(detections, data.pictures, find_objects(options.results, data, model))
-        print(f"{detections}: the objects in {len(data.pictures)} pictures")
-        seconds["postprocess"] = time.perf_counter() - start
-    backend, precision = origin_of(options.results) if options.results else (None, None)
-    verdict = score(
-        data, detections, options.out, model, backend=backend, precision=precision, seconds=seconds
-    )
-    return 1 if verdict == "FAIL" else 0
+    detections, backend, precision = options.detections, None, None
+    if options.results:
+        with watch("postprocess"):
+            placed = {
+                stem: placement(picture.width, picture.height) for stem, picture in data.pictures.items()
+            }
+            shapes = [tensor.image_shape for tensor in facts.outputs]
+            results = open_results(options.results, placed, shapes)
+            objects = dict(read_predictions(TASK, results, placed))
+            detections = options.out / "detections.json"
+            coco.write_detections(detections, data.pictures, objects)
+        print(f"{detections}: the objects in {len(objects)} pictures")
+        backend, precision = origin_of(options.results)
+    with watch("evaluate"):
+        figures = score(data, coco.read_detections(detections))
+    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
+    return conclude(options.out, facts, figures, origin)
 
 
 if __name__ == "__main__":

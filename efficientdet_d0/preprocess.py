@@ -8,36 +8,17 @@ again after an interruption, it goes on with what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.errors import GuideError
-from common.files import write_array
-from common.npu_files.inputs import note_others, write_missing
+from common.engine.file_route import write_inputs
+from common.npu_files.inputs import note_others
 from efficientdet_coco import coco
-from efficientdet_coco.coco import Picture
-from efficientdet_coco.pipeline import prepare
 from efficientdet_coco.preprocessing import SIZE
+from efficientdet_coco.task import TASK
 
 BYTES = 3 * SIZE * SIZE * 4
-
-
-def preprocess(pictures: Mapping[str, Picture], out: Path, workers: int) -> None:
-    """Write `out/<stem>.bin` for each picture; what is done is left alone."""
-
-    def process(stem: str) -> None:
-        picture = pictures[stem]
-        image, placed = prepare(picture.path)
-        if (placed.width, placed.height) != (picture.width, picture.height):
-            raise GuideError(
-                f"{picture.path}: has {placed.width}x{placed.height} pixels, {picture.width}x{picture.height} in the "
-                "annotations. Is it another picture?"
-            )
-        write_array(out / f"{stem}.bin", image)
-
-    sources = {stem: picture.path for stem, picture in pictures.items()}
-    write_missing(out, sources, lambda stem: [out / f"{stem}.bin"], process, size=BYTES, workers=workers)
 
 
 @cli.command
@@ -56,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
     pictures = coco.read_coco(options.data).pictures
-    preprocess(pictures, options.out, options.workers)
+    write_inputs(TASK, pictures, options.out, size=BYTES, workers=options.workers)
     print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes")
     note_others(options.out, pictures)
     return 0

@@ -17,42 +17,44 @@ from common.export.checkpoint import published
 from common.export.onnx_file import add_arguments, compare, export
 from common.facts import Facts, read_facts
 from common.files import staged
-from patches.simplify import simplify
+from common.graph.simplify import simplify
 
 if TYPE_CHECKING:
     from efficientdet_coco.network import TenMaps
 
 HERE = Path(__file__).resolve().parent
+# What joins padding and pooling: that is left to modify_onnx.py, which names each node it changes.
+SKIPPED = ("fuse_pad_into_pool",)
 
 
 def export_simplified(
-    network: TenMaps, model: Facts, out: Path, batch_size: int | None = None, opset: int = 11
+    network: TenMaps, facts: Facts, out: Path, batch_size: int | None = None, opset: int = 11
 ) -> Path:
     """Write the network to `out` as ONNX, and beside it the simplified form, whose path is returned."""
     from patches.fixed_padding import fixed_padding
 
     with fixed_padding():
-        export(network, model, out, batch_size, opset)
+        export(network, facts, out, batch_size, opset)
     simplified = out.with_name(f"{out.stem}_sim.onnx")
     with staged(simplified) as temporary:
-        before, after = simplify(out, temporary)
+        before, after = simplify(out, temporary, SKIPPED)
         print(f"simplified: {after} nodes, before {before}")
-        compare(network, model, temporary)
+        compare(network, facts, temporary)
     return simplified
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
+    facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
-    add_arguments(arguments, model, batch_size=["--batch_size"])
-    arguments.set_defaults(out=Path(model.onnx.replace("_modify", "")))
+    add_arguments(arguments, facts, batch_size=["--batch_size"])
+    arguments.set_defaults(out=Path(facts.onnx.replace("_modify", "")))
     options = arguments.parse_args(argv)
     from efficientdet_coco.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(model, HERE)
+    checkpoint = options.checkpoint or published(facts, HERE)
     network = load_checkpoint(checkpoint)
-    simplified = export_simplified(network, model, options.out, options.batch_size, options.opset)
+    simplified = export_simplified(network, facts, options.out, options.batch_size, options.opset)
     batch = options.batch_size or "dynamic"
     print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, batch {batch}")
     print(f"{simplified}: the same, simplified")

@@ -84,3 +84,8 @@ NAMES = {
     89: "hair drier",
     90: "toothbrush",
 }
+
+
+def name_of(category: int) -> str:
+    """Return the name of a category; the network has ten numbers that COCO never used."""
+    return NAMES.get(category, f"unused category {category}")

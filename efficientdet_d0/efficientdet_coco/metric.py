@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from common.errors import GuideError
@@ -15,7 +16,7 @@ NAMES = (
 )
 
 
-def evaluate(coco: Coco, detections: list[dict[str, Any]]) -> tuple[dict[str, float], str]:
+def evaluate(coco: Coco, detections: Sequence[dict[str, Any]]) -> tuple[dict[str, float], str]:
     """Return the twelve figures by name, -1 where there is nothing to measure, and pycocotools' table.
 
     Measured on `coco.pictures`: detections in any other picture are an error.

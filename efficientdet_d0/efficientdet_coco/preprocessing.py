@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from common.errors import GuideError
+from common.images.planes import planes
 
 SIZE = 512
 _MEAN, _DEVIATION = (
@@ -29,21 +28,6 @@ class Letterbox:
     width: int
     height: int
     scale: float
-
-
-def read_rgb(path: Path) -> Image.Image:
-    """Read a picture with Pillow as RGB. EXIF rotation is not applied, as the original does not."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image.convert("RGB")
-    except FileNotFoundError:
-        raise GuideError(f"{path}: no such picture.") from None
-    except UnidentifiedImageError:
-        size = path.stat().st_size
-        raise GuideError(f"{path}: not a picture that Pillow can read ({size} bytes).") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise GuideError(f"{path}: the picture is damaged ({error}). Copy or download it again.") from None
 
 
 def letterbox(image: Image.Image) -> tuple[NDArray[np.uint8], Letterbox]:
@@ -65,10 +49,7 @@ def letterbox(image: Image.Image) -> tuple[NDArray[np.uint8], Letterbox]:
 
 def network_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Normalise a canvas as for ImageNet: 512x512x3 uint8 RGB to 3x512x512 float32 RGB."""
-    scaled = np.empty((3, *canvas.shape[:2]), np.float32)
-    for channel, values, target in zip(cv2.split(canvas), _VALUES, scaled, strict=True):
-        cv2.LUT(channel, values, target)
-    return scaled
+    return planes(canvas, _VALUES)
 
 
 def placement(width: int, height: int) -> Letterbox:

@@ -14,32 +14,33 @@ import onnx
 from onnx import helper, numpy_helper
 
 from common.errors import GuideError
+from common.graph.constants import constants
 
 
-def infinite_pads(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+def infinite_pads(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
     """Return the Pad nodes that pad with -infinity, in the graph's order."""
-    constants = _constants(model)
+    known = constants(proto.graph)
     return [
         node
-        for node in model.graph.node
+        for node in proto.graph.node
         if node.op_type == "Pad"
         and _attributes(node).get("mode", b"constant") == b"constant"
         and len(node.input) > 2
-        and np.isneginf(constants.get(node.input[2], 0)).all()
+        and _is_minus_infinity(known.get(node.input[2]))
     ]
 
 
-def pool_with_own_padding(model: onnx.ModelProto) -> list[str]:
+def pool_with_own_padding(proto: onnx.ModelProto) -> list[str]:
     """Give MaxPool the padding of the Pad before it and remove the Pad; return a line per node changed.
 
     The Pad must pad height and width by constants, before nothing but MaxPool; another use is an error that names it.
     """
-    constants, changes = _constants(model), []
-    for pad in infinite_pads(model):
-        pads = constants.get(pad.input[1])
-        users = [node for node in model.graph.node if pad.output[0] in node.input]
+    known, changes = constants(proto.graph), []
+    for pad in infinite_pads(proto):
+        pads = numpy_helper.to_array(known[pad.input[1]]) if pad.input[1] in known else None
+        users = [node for node in proto.graph.node if pad.output[0] in node.input]
         wrong = [f"{node.name} ({node.op_type})" for node in users if node.op_type != "MaxPool"]
-        if wrong or pad.output[0] in {output.name for output in model.graph.output}:
+        if wrong or pad.output[0] in {output.name for output in proto.graph.output}:
             raise GuideError(f"node {pad.name!r}: expected MaxPool after it, found {wrong or 'an output'}.")
         if pads is None or pads.size != 8 or pads[[0, 1, 4, 5]].any() or (pads < 0).any():
             raise GuideError(
@@ -57,39 +58,24 @@ def pool_with_own_padding(model: onnx.ModelProto) -> list[str]:
             pool.attribute.extend([*kept, helper.make_attribute("pads", both)])
             pool.input[0] = pad.input[0]
             changes.append(f"{pool.name}: pads {both}, {pad.name} removed")
-        model.graph.node.remove(pad)
+        proto.graph.node.remove(pad)
     return changes
 
 
-def pad_with_zero(model: onnx.ModelProto) -> list[str]:
+def pad_with_zero(proto: onnx.ModelProto) -> list[str]:
     """Let the Pad nodes pad with 0 in the type of their data, as the guide does; return a line per node changed."""
-    changes = []
-    constants = _constants(model)
-    for pad in infinite_pads(model):
-        zero = numpy_helper.from_array(np.zeros_like(constants[pad.input[2]]), f"{pad.name}/zero")
-        model.graph.initializer.append(zero)
+    known, changes = constants(proto.graph), []
+    for pad in infinite_pads(proto):
+        infinity = numpy_helper.to_array(known[pad.input[2]])
+        zero = numpy_helper.from_array(np.zeros_like(infinity), f"{pad.name}/zero")
+        proto.graph.initializer.append(zero)
         pad.input[2] = zero.name
         changes.append(f"{pad.name}: pads with 0")
     return changes
 
 
-def _constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Return the values that are known before the graph runs: initializers and Constant nodes."""
-    graph = model.graph
-    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if _is_small(tensor)}
-    for node in graph.node:
-        value = _attributes(node) if node.op_type == "Constant" else {}
-        if isinstance(tensor := value.get("value"), onnx.TensorProto):
-            known[node.output[0]] = numpy_helper.to_array(tensor)
-        elif "value_float" in value:
-            known[node.output[0]] = np.array(value["value_float"], np.float32)
-        elif "value_ints" in value:
-            known[node.output[0]] = np.array(value["value_ints"])
-    return known
-
-
-def _is_small(tensor: onnx.TensorProto) -> bool:
-    return int(np.prod(tensor.dims)) <= 8
+def _is_minus_infinity(tensor: onnx.TensorProto | None) -> bool:
+    return tensor is not None and bool(np.isneginf(numpy_helper.to_array(tensor)).all())
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

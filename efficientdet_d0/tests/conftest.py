@@ -1,50 +1,34 @@
-"""What the tests share: reference data where it exists, a small data set, an exported network."""
+"""What the tests share: reference data where it exists, a small data set, a tiny twin of the network."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from PIL import Image
 
+from ascend_tools.testing import profiles
+from ascend_tools.testing.commands import runner
+from ascend_tools.testing.reference import recipe_state_of, reference_of
+from common.facts import read_facts
+
+profiles.load()
 HERE = Path(__file__).resolve().parent.parent
-REFERENCE = Path(os.environ.get("ASCEND_GUIDES_REFERENCE", HERE.parent.parent / "shared" / "reference"))
+FACTS = read_facts(HERE)
+run, spawn = runner(HERE)
+reference = reference_of("efficientdet_d0")
+recipe_state = recipe_state_of("efficientdet_d0")
 
-settings.register_profile("suite", deadline=None, max_examples=60)
-settings.load_profile("suite")
 
-
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The measured facts about the original EfficientDet-D0."""
-    if not (REFERENCE / "efficientdet_d0").is_dir():
-        pytest.skip(f"no reference data at {REFERENCE}; ASCEND_GUIDES_REFERENCE names another place")
-    return REFERENCE / "efficientdet_d0"
+def read_json(path: Path):
+    return json.loads(path.read_text())
 
 
 @pytest.fixture(scope="session")
 def cases(reference) -> Path:
     return reference / "cases"
-
-
-@pytest.fixture(scope="session")
-def recipe_checkpoint(reference, tmp_path_factory) -> Path:
-    """The reference checkpoint that the recipe draws, as a state dict."""
-    torch = pytest.importorskip("torch", reason="the checkpoint is saved with torch")
-    spec = importlib.util.spec_from_file_location("recipe", reference.parent / "recipe.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    state = {key: torch.from_numpy(np.array(value)) for key, value in recipe.state_dict(reference).items()}
-    path = tmp_path_factory.mktemp("recipe") / "d0.pth"
-    torch.save(state, path)
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +46,34 @@ def library_pictures() -> dict[str, Image.Image]:
     return {name: Image.fromarray(np.ascontiguousarray(picture)) for name, picture in pixels.items()}
 
 
+def make_twin(seed: int = 0):
+    """A tiny network whose logits fall from object to object, so that no rounding changes their order.
+
+    All the others stay apart, too: equal ones would all have to be sorted.
+    """
+    from ascend_tools.testing.twin import Twin
+
+    twin = Twin(FACTS, seed)
+    for pattern in list(twin.patterns)[:5]:
+        pattern.copy_(12 * pattern**40_000 + pattern - 7)
+    return twin
+
+
+@pytest.fixture(scope="session")
+def twin():
+    return make_twin()
+
+
+@pytest.fixture(scope="session")
+def twin_onnx(twin, tmp_path_factory) -> Path:
+    """The twin as an ONNX file, under the name of the one that is deployed."""
+    from common.export.onnx_file import export
+
+    path = tmp_path_factory.mktemp("twin") / "d0_modify.onnx"
+    export(twin, FACTS, path)
+    return path
+
+
 def write_data(folder: Path, images: list[tuple], annotations: list[tuple] = ()) -> Path:
     """Write a data set in COCO's tree.
 
@@ -74,16 +86,10 @@ def write_data(folder: Path, images: list[tuple], annotations: list[tuple] = ())
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path, format="PNG")
         rows.append({"id": identity, "file_name": name, "width": pixels.shape[1], "height": pixels.shape[0]})
+    keys = ("image_id", "category_id", "bbox", "iscrowd")
     truth = [
-        {
-            "id": i,
-            "image_id": image,
-            "category_id": category,
-            "bbox": box,
-            "area": box[2] * box[3],
-            "iscrowd": crowd,
-        }
-        for i, (image, category, box, crowd) in enumerate(annotations, 1)
+        {"id": i, **dict(zip(keys, row, strict=True)), "area": row[2][2] * row[2][3]}
+        for i, row in enumerate(annotations, 1)
     ]
     write_annotations(folder, {"images": rows, "annotations": truth, "categories": [{"id": 1}, {"id": 17}]})
     return folder
@@ -130,58 +136,3 @@ def small_data(folder: Path) -> Path:
 @pytest.fixture
 def data(tmp_path) -> Path:
     return small_data(tmp_path / "coco")
-
-
-@pytest.fixture(scope="session")
-def seeded_checkpoint(tmp_path_factory) -> Path:
-    torch = pytest.importorskip("torch", reason="the checkpoint is saved with torch")
-    from efficientdet_coco.network import seeded
-
-    path = tmp_path_factory.mktemp("checkpoint") / "seeded.pth"
-    torch.save(seeded().network.state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def seeded_sim(seeded_checkpoint) -> Path:
-    """The simplified ONNX file with seeded weights, exported as a user exports it; d0.onnx lies beside it."""
-    import pth2onnx
-
-    out = seeded_checkpoint.with_name("d0.onnx")
-    assert pth2onnx.main(["--checkpoint", str(seeded_checkpoint), "--out", str(out)]) == 0
-    return out.with_name("d0_sim.onnx")
-
-
-@pytest.fixture(scope="session")
-def seeded_onnx(seeded_sim) -> Path:
-    """The ONNX file that is deployed."""
-    import modify_onnx
-
-    path = seeded_sim.with_name("d0_modify.onnx")
-    assert modify_onnx.main(["--model", str(seeded_sim), "--out", str(path)]) == 0
-    return path
-
-
-def run_script(script: str, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    target = ["-m", script] if script.startswith("common.") else [script]
-    command = [sys.executable, *target, *map(str, arguments)]
-    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, **options)
-
-
-@pytest.fixture
-def run():
-    """Run a script or a module of `common` as a user does, in the model directory."""
-    return run_script
-
-
-@pytest.fixture(scope="session")
-def recipe_fixed(recipe_checkpoint) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """The guide's export command with the recipe's weights and a batch of one: what it printed, and the file."""
-    out = recipe_checkpoint.with_name("d0.onnx")
-    return run_script(
-        "pth2onnx.py", "--batch_size=1", f"--checkpoint={recipe_checkpoint}", f"--out={out}"
-    ), out
-
-
-def read_json(path: Path):
-    return json.loads(path.read_text())

@@ -12,10 +12,11 @@ def flat_logits(logits):
     return np.concatenate([level.transpose(1, 2, 0).ravel() for level in logits])
 
 
-def top(logits, count=5000):
-    """Logit, anchor and class of the largest."""
+def top(logits, count=5000, above=-math.inf):
+    """Logit, anchor and class of the largest above a limit."""
     flat = flat_logits(logits)
-    order = np.argsort(-flat, kind="stable")[:count]
+    kept = np.flatnonzero(flat > above)
+    order = kept[np.argsort(-flat[kept], kind="stable")][:count]
     return flat[order], order // 90, order % 90
 
 
@@ -69,8 +70,8 @@ def nms(boxes, classes, most=100):
 def detect(maps, width, height, above):
     """Detections with a logit above a limit, rows of xyxy, score, category."""
     scale = max(width, height) / 512
-    logits, anchors, classes = top(maps[:5])
-    found = [i for i in range(len(logits)) if logits[i] > above]
+    logits, anchors, classes = top(maps[:5], above=above)
+    found = range(len(logits))
     limits = [width / scale, height / scale] * 2
     boxes = [
         [

@@ -9,7 +9,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import postprocess
 from common.errors import GuideError
 from efficientdet_coco import metric
 from efficientdet_coco.coco import read_coco, read_detections
@@ -134,21 +133,22 @@ def test_no_detections_and_unknown_pictures_are_errors(rows, words, data):
         metric.evaluate(read_coco(data), rows)
 
 
-@pytest.mark.parametrize("damage", ["no detections", "unknown picture", "no annotations"])
-def test_the_command_tells_bad_input_in_one_message(damage, data, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("no detections", "there is no detection to measure"),
+        ("unknown picture", "ids [999]"),
+        ("no annotations", "not COCO annotations of objects"),
+    ],
+)
+def test_the_command_tells_bad_input_in_one_message(damage, words, data, tmp_path, run):
     detections = tmp_path / "d.json"
     row = {"image_id": 999, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}
     detections.write_text(json.dumps([row] if damage == "unknown picture" else []))
     if damage == "no annotations":
         write_annotations(data, "[]")
-    arguments = ["--detections", str(detections), "--data", str(data), "--out", str(tmp_path / "out")]
-    assert postprocess.main(arguments) == 1
-    expected = {
-        "no detections": "there is no detection to measure",
-        "unknown picture": "ids [999]",
-        "no annotations": "not COCO annotations of objects",
-    }
-    message = capsys.readouterr().err
-    assert message.startswith("error: ")
-    assert expected[damage] in message
+    done = run("postprocess.py", "--detections", detections, "--data", data, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
     assert not (tmp_path / "out").exists()

@@ -6,14 +6,15 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 import preprocess
 from common.errors import GuideError
-from efficientdet_coco.pipeline import prepare
-from efficientdet_coco.preprocessing import letterbox, network_input, placement, read_rgb
+from efficientdet_coco.coco import Picture
+from efficientdet_coco.preprocessing import letterbox, network_input, placement
+from efficientdet_coco.task import prepare, prepare_picture
 from tests.conftest import STEMS, read_json, write_data
 
 FILL = (124, 116, 104)
@@ -61,7 +62,6 @@ def test_longer_sides_are_truncated_as_in_the_original():
         assert placed == placement(length, length)
 
 
-@settings(max_examples=40)
 @given(width=st.integers(1, 900), height=st.integers(1, 900), seed=st.integers(0, 9))
 def test_the_canvas_is_the_scaled_picture_on_the_mean_colour(width, height, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
@@ -88,65 +88,25 @@ def test_values_are_computed_in_float32_in_the_originals_order():
     np.testing.assert_array_equal(found, (pixels.transpose(2, 0, 1).astype(np.float32) - mean) / deviation)
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16", "CMYK"])
-def test_every_kind_of_picture_is_read_as_rgb(mode, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
-    image = (
-        Image.fromarray(pixels.astype(np.uint16) * 257)
-        if mode == "I;16"
-        else Image.fromarray(pixels).convert(mode)
-    )
-    path = tmp_path / "picture"
-    image.save(path, format="TIFF" if mode == "CMYK" else "PNG")
-    found = read_rgb(path)
-    assert (found.mode, found.size) == ("RGB", (30, 20))
-    if mode in ("L", "LA"):
-        np.testing.assert_array_equal(np.asarray(found), pixels[..., None].repeat(3, axis=2))
-
-
-@settings(max_examples=150)
-@given(
-    kind=st.sampled_from(["PNG", "JPEG", "BMP", "GIF"]),
-    keep=st.floats(0, 1),
-    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=5),
-)
-def test_a_damaged_picture_is_read_or_named_never_a_traceback(kind, keep, changes, tmp_path_factory):
-    path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)).save(path, format=kind)
-    content = bytearray(path.read_bytes())
-    for place, value in changes:
-        content[place % len(content)] = value
-    path.write_bytes(content[: round(keep * len(content))])
-    try:
-        assert read_rgb(path).mode == "RGB"
-    except GuideError as error:
-        assert str(error).startswith(f"{path}: ")  # noqa: PT017
-    except Image.DecompressionBombWarning:
-        pass  # the changed bytes are the size; an error of Pillow's beyond twice that
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (None, "no such picture"),
-        (b"", "not a picture that Pillow can read (0 bytes)"),
-        (b"<html>not found</html>", "not a picture that Pillow can read (22 bytes)"),
-    ],
-)
-def test_what_is_no_picture_is_named(content, words, tmp_path):
-    path = tmp_path / "street.jpg"
-    if content is not None:
-        path.write_bytes(content)
+def test_any_picture_is_prepared_and_one_of_coco_only_in_its_annotated_size(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 40), (1, 2, 3)).save(path)
+    inputs, placed = prepare_picture(path)
+    assert inputs["x.1"].shape == (3, 512, 512)
+    found, same = prepare(Picture(1, path, 64, 40))
+    assert placed == same == placement(64, 40)
+    np.testing.assert_array_equal(found["x.1"], inputs["x.1"])
     with pytest.raises(GuideError) as caught:
-        prepare(path)
-    assert str(caught.value).startswith(f"{path}: {words}")
+        prepare(Picture(1, path, 40, 64))
+    message = f"{path}: has 64x40 pixels, 40x64 in the annotations. Is it another picture?"
+    assert str(caught.value) == message
 
 
 def test_a_picture_that_is_too_narrow_is_named(tmp_path):
     path = tmp_path / "line.png"
     Image.new("RGB", (2000, 1)).save(path)
     with pytest.raises(GuideError) as caught:
-        prepare(path)
+        prepare_picture(path)
     assert str(caught.value) == f"{path}: the picture is too narrow: 2000x1 pixels."
 
 
@@ -158,8 +118,8 @@ def test_guide_flags_write_one_bin_per_picture_named_up_to_the_first_dot(data, t
     assert sorted(path.name for path in out.iterdir()) == sorted(
         ["preprocess.json", *(f"{stem}.bin" for stem in STEMS)]
     )
-    expected, _ = prepare(data / "val2017" / "tall.b.c.jpg")
-    assert (out / "tall.bin").read_bytes() == expected.tobytes()
+    expected, _ = prepare_picture(data / "val2017" / "tall.b.c.jpg")
+    assert (out / "tall.bin").read_bytes() == expected["x.1"].tobytes()
 
 
 def snapshot(folder):
@@ -194,17 +154,6 @@ def test_another_data_set_with_the_same_names_is_not_taken_for_the_first(data, t
     assert "note: 4 more .bin files there belong to other pictures: 000000000009, COCO_val2014" in printed
 
 
-def test_a_damaged_picture_is_named_and_leaves_no_file(data, tmp_path, run):
-    path = data / "val2017" / "tall.b.c.jpg"
-    path.write_bytes(path.read_bytes()[:9000])
-    done = run("preprocess.py", "--data", data, "--out", tmp_path / "prep", "--workers", 1)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {path}: the picture is damaged (")
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "prep" / "tall.bin").exists()
-    assert not list((tmp_path / "prep").glob(".*"))
-
-
 @pytest.mark.parametrize("damage", ["missing picture", "no data"])
 def test_bad_data_is_told_before_anything_is_written(damage, data, tmp_path, capsys):
     (data / "val2017" / "empty.jpg").unlink()
@@ -215,23 +164,17 @@ def test_bad_data_is_told_before_anything_is_written(damage, data, tmp_path, cap
     assert not (tmp_path / "prep").exists()
 
 
-def test_a_full_disk_is_told_in_one_message(data, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_is_told_in_one_message(data, tmp_path, monkeypatch, run):
     def full(path, array):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(preprocess, "write_array", full)
-    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 1
-    assert ".bin: No space left on device" in capsys.readouterr().err
+    monkeypatch.setattr("common.engine.file_route.write_array", full)
+    done = run("preprocess.py", "--data", data, "--out", tmp_path / "prep")
+    assert done.returncode == 1
+    assert ".bin: No space left on device" in done.stderr
 
 
 def test_wrong_usage_is_exit_status_2(run):
     done = run("preprocess.py")
     assert done.returncode == 2
     assert "--data" in done.stderr
-
-
-def test_a_picture_of_another_size_than_annotated_is_named(data, tmp_path, capsys):
-    path = data / "val2017" / "empty.jpg"
-    Image.new("RGB", (64, 40)).save(path, format="PNG")
-    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "bins")]) == 1
-    assert f"{path}: has 64x40 pixels, 40x40 in the annotations." in capsys.readouterr().err
