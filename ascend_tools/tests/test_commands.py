@@ -63,7 +63,7 @@ def twin(folder, facts, monkeypatch):
 
     network = Twin(facts)
 
-    def export_to(out, network, facts):
+    def export_to(out, network, facts, **_):
         from common.export.onnx_file import export
 
         size = facts.inputs[0].shape[0]

@@ -3,61 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-import evaluate
-from common.export import download
 from common.images.read import read_image
 from faceboxes_fddb import fddb, sample
 from faceboxes_fddb.task import SAME_FACES
-from tests.conftest import HERE, read_json
-
-
-@pytest.fixture
-def loaded(twin, monkeypatch):
-    """The twin, which is loaded in the place of the network."""
-    monkeypatch.setattr(evaluate, "load", lambda checkpoint: twin)
-    return twin
-
-
-def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(loaded, tmp_path, monkeypatch, run):
-    def unavailable(checkpoint, folder):
-        raise download.UnavailableError("could not download FaceBoxesProd.pth")
-
-    monkeypatch.setattr(download, "fetch", unavailable)
-    done = run("evaluate.py", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "WARNING: could not download FaceBoxesProd.pth" in done.stderr
-    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in done.stderr
-    assert "agreement with torch on 10 inputs:\n  class: largest difference" in done.stdout
-    report = read_json(tmp_path / "metrics.json")
-    assert report["why"] == f"{sample.WHAT}; seeded random weights, not the published ones"
-    assert report["metrics"]["agreement with torch"] > 0.9
-
-
-def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, run):
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "FaceBoxesProd.pth").write_bytes(b"cut")
-    (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
-    monkeypatch.setattr(evaluate, "HERE", tmp_path)
-    done = run("evaluate.py", "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert "expected 4072492 bytes, found 3" in done.stderr
-    assert not (tmp_path / "out" / "metrics.json").exists()
-
-
-def test_a_checkpoint_that_would_not_be_used_is_wrong_usage(run):
-    done = run("evaluate.py", "--model", "a.onnx", "--checkpoint", "b.pth", "--data", "FDDB")
-    assert done.returncode == 2
-    assert "--checkpoint beside --model" in done.stderr
-
-
-def test_an_onnx_file_of_another_checkpoint_is_found_out(loaded, onnx, tmp_path, run):
-    loaded.patterns[0] += 1  # of class
-    done = run("evaluate.py", "--model", onnx, "--checkpoint", "other.pth", "--out", tmp_path)
-    assert done.returncode == 1
-    assert "output 'class' differs from torch by " in done.stderr
-    assert "Was the ONNX file exported from this checkpoint?" in done.stderr
+from tests.conftest import read_json
 
 
 def test_limit_takes_the_first_pictures_of_the_folds(onnx, tmp_path, run):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 import evaluate
 from common.export import download
 from pcb_market import market, sample
-from tests.conftest import HERE, read_json
+from tests.conftest import read_json
 
 
 @pytest.fixture
@@ -36,25 +34,6 @@ def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(loaded, t
     assert report["verdict"] == "not comparable"
     assert report["metrics"]["largest difference from torch, output_1"] <= 1e-5
     assert report["metrics"]["mAP"] == pytest.approx(report["metrics"]["mAP with torch"], abs=1e-9)
-
-
-def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, monkeypatch, run):
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "PCB_3_7.pt").write_bytes(b"cut")
-    shutil.copy(HERE / "model.toml", tmp_path)
-    monkeypatch.setattr(evaluate, "HERE", tmp_path)
-    done = run("evaluate.py", "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert "expected md5 c5bc5ddabcbcc45f127ead797fe8cb35, found " in done.stderr
-    assert not (tmp_path / "out" / "metrics.json").exists()
-
-
-def test_an_onnx_file_of_another_checkpoint_is_found_out(loaded, onnx, tmp_path, run):
-    loaded.patterns[4] += 1  # of logits_3
-    done = run("evaluate.py", "--model", onnx, "--checkpoint", "other.pth", "--out", tmp_path)
-    assert done.returncode == 1
-    assert "output 'logits_3' differs from torch by " in done.stderr
-    assert "Was the ONNX file exported from this checkpoint?" in done.stderr
 
 
 def test_limit_takes_the_first_queries_and_their_matches(onnx, tmp_path, run):

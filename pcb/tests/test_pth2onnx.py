@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import onnx as onnx_library
 
 import pth2onnx
@@ -42,12 +40,3 @@ def test_the_published_file_is_verified_where_it_is_looked_for(tmp_path, monkeyp
     done = run("pth2onnx.py", "--out", tmp_path / "x.onnx")
     assert done.returncode == 1
     assert f"expected md5 {FACTS.checkpoint.md5}, found " in done.stderr
-
-
-def test_without_torch_the_missing_requirement_is_named(tmp_path, monkeypatch, run):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "pcb_market.network")
-    assert run("pth2onnx.py", "--help").returncode == 0
-    done = run("pth2onnx.py", "-p", "x.pth")
-    assert done.returncode == 1
-    assert "the package 'torch' is not installed" in done.stderr
