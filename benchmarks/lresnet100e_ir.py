@@ -17,15 +17,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from timing import ROOT, cpu_seconds, report
 
 sys.path.insert(0, str(ROOT / "lresnet100e_ir"))
 
-import preprocess
+from common.engine.file_route import write_inputs
 from common.npu_files.results import open_results
-from lresnet_lfw import lfw, metric
+from lresnet_lfw import lfw
 from lresnet_lfw.lfw import Face
-from lresnet_lfw.postprocessing import add_flipped, pair_distances
+from lresnet_lfw.postprocessing import add_flipped
+from lresnet_lfw.scoring import score
+from lresnet_lfw.task import TASK
+from preprocess import BYTES
 
 PAIRS = 6000
 # CPU seconds of the original scripts: 24,000 text files, scored; one picture to two .bin files.
@@ -53,9 +57,7 @@ def bench_score(folder: Path, same: np.ndarray) -> None:
     def ours() -> None:
         names, mirrored = lfw.input_names(len(same))
         results = open_results(folder, names + mirrored, [(512,)])
-        distances = pair_distances(add_flipped(results.read_all(names), results.read_all(mirrored)))
-        metric.verify(distances, same)
-        metric.roc_figures(distances, same)
+        score(same, add_flipped(results.read_all(names), results.read_all(mirrored)))
 
     ours()  # imports scikit-learn
     start = time.perf_counter()
@@ -69,9 +71,9 @@ def bench_preprocess(work: Path, count: int = 400) -> None:
     smooth = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     data = cv2.imencode(".jpg", cv2.GaussianBlur(smooth, (9, 9), 0))[1].tobytes()
     (work / "lfw.bin").write_bytes(data)
-    faces = {str(i): Face(work / "lfw.bin", i, data) for i in range(count)}
-    rounds = iter(range(100))
-    spent = cpu_seconds(lambda: preprocess.preprocess(faces, work / f"prep{next(rounds)}", workers=1))
+    faces = dict(lfw.both({str(i): Face(work / "lfw.bin", i, data) for i in range(count)}))
+    rounds = (work / f"prep{number}" for number in range(100))
+    spent = cpu_seconds(lambda: write_inputs(TASK, faces, next(rounds), size=BYTES, workers=1))
     report("preprocess, per picture", spent, PREPROCESS * count, count, "ms")
 
 

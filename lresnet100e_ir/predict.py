@@ -14,13 +14,17 @@ import cv2
 import numpy as np
 
 from common import cli
+from common.backends.base import choose_batch_size
 from common.backends.deployed import BACKENDS, open_deployed
+from common.engine.stream import run
 from common.facts import read_facts
 from common.files import write_json
 from common.images.read import write_image
-from lresnet_lfw.lfw import Face
-from lresnet_lfw.pipeline import embed, fuse_named
+from common.timing import Stopwatch
+from lresnet_lfw.lfw import Face, both
+from lresnet_lfw.postprocessing import add_flipped_by_name
 from lresnet_lfw.preprocessing import SIZE
+from lresnet_lfw.task import TASK
 
 HERE = Path(__file__).resolve().parent
 GREEN, RED, BLACK = (170, 220, 170), (190, 190, 240), (0, 0, 0)
@@ -62,7 +66,7 @@ def threshold(text: str) -> float:
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
+    facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE", help="An aligned face of 112x112 pixels.")
@@ -77,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--threshold",
         type=threshold,
-        default=model.accuracy.npu["best threshold"],
+        default=facts.accuracy.npu["best threshold"],
         metavar="D",
         help="Faces are the same person's if their squared distance, 0 to 4, is below this (default: %(default).3f, "
         "the best one on LFW).",
@@ -88,10 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.error("expected at least two pictures to compare")
     faces = {str(i): Face(path) for i, path in enumerate(options.images)}
     pictures = [face.read() for face in faces.values()]
-    deployed = open_deployed(options.model, options.backend, model, HERE)
-    features, _ = embed(deployed, faces, batch_size=1, workers=1)
-    deployed.close()
-    distances = all_distances(fuse_named(features, faces))
+    inputs = dict(both(faces))
+    with open_deployed(options.model, options.backend, facts, HERE) as deployed:
+        size = choose_batch_size(deployed, None)
+        features = dict(run(TASK, [deployed], inputs, batch_size=size, workers=1, watch=Stopwatch()))
+    distances = all_distances(add_flipped_by_name(features, faces))
     picture = options.out / "similarity.png"
     write_image(picture, draw(pictures, distances, options.threshold))
     pairs = []

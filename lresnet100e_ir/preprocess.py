@@ -19,33 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from common.errors import about
-from common.files import staged, write_array
+from common.engine.file_route import write_inputs
+from common.files import staged
 from common.npu_files import input_list as info
-from common.npu_files.inputs import note_others, write_missing
+from common.npu_files.inputs import note_others
 from lresnet_lfw import lfw
 from lresnet_lfw.arguments import add_positional
-from lresnet_lfw.lfw import Face
-from lresnet_lfw.preprocessing import SIZE, mirror, network_input
+from lresnet_lfw.preprocessing import SIZE
+from lresnet_lfw.task import TASK
 
 BYTES = 3 * SIZE * SIZE * 4
-
-
-def preprocess(faces: dict[str, Face], out: Path, workers: int) -> None:
-    """Write `out/<name>.bin` and `out/<name>_flip.bin` for each face; what is done is left alone."""
-
-    def targets(name: str) -> list[Path]:
-        return [out / f"{name}.bin", out / f"{name}_flip.bin"]
-
-    def process(name: str) -> None:
-        image = faces[name].read()
-        with about(faces[name]):
-            scaled = network_input(image)
-        for path, array in zip(targets(name), (scaled, mirror(scaled)), strict=True):
-            write_array(path, array)
-
-    sources = {name: face.path for name, face in faces.items()}
-    write_missing(out, sources, targets, process, size=BYTES, workers=workers)
 
 
 @cli.command
@@ -71,13 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.data is None:
         arguments.error("the data set is missing: --data DATA, or jpg DATA OUT")
     pairs = lfw.read_pairs(options.data)
-    preprocess(pairs.faces, options.out, options.workers)
+    inputs = dict(lfw.both(pairs.faces))
+    write_inputs(TASK, inputs, options.out, size=BYTES, workers=options.workers)
     labels = options.out.parent / "lfw_list.npy"
     with staged(labels) as temporary:
         np.save(temporary, pairs.same)
-    print(f"{options.out}: {2 * len(pairs.faces)} .bin files of {BYTES} bytes")
+    print(f"{options.out}: {len(inputs)} .bin files of {BYTES} bytes")
     print(f"{labels}: {len(pairs.same)} pairs, {pairs.same.sum()} of the same person")
-    note_others(options.out, {name for names in lfw.input_names(len(pairs.same)) for name in names})
+    note_others(options.out, inputs)
     return 0
 
 

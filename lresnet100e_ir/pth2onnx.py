@@ -27,21 +27,21 @@ HERE = Path(__file__).resolve().parent
 
 
 def export_simplified(
-    network: LResNet, model: Facts, out: Path, batch_size: int | None = None, opset: int = 11
+    network: LResNet, facts: Facts, out: Path, batch_size: int | None = None, opset: int = 11
 ) -> Path:
     """Write the network to `out` as ONNX, and beside it the simplified form, whose path is returned."""
-    export(network, model, out, batch_size, opset)
+    export(network, facts, out, batch_size, opset)
     simplified = out.with_name(f"{out.stem}_sim.onnx")
-    simplify(out, simplified, model)
+    simplify(out, simplified, facts)
     return simplified
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
+    facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
-    plain = Path(model.onnx.replace("_sim", ""))
-    add_arguments(arguments, model, checkpoint=["--source"], out=["--target"], batch_size=["--batchsize"])
+    plain = Path(facts.onnx.replace("_sim", ""))
+    add_arguments(arguments, facts, checkpoint=["--source"], out=["--target"], batch_size=["--batchsize"])
     arguments.set_defaults(out=plain)
     for name, kind, option in (
         ("checkpoint", Path, "--checkpoint"),
@@ -52,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     from lresnet_lfw.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(model, HERE)
+    checkpoint = options.checkpoint or published(facts, HERE)
     network = load_checkpoint(checkpoint)
-    simplified = export_simplified(network, model, options.out, options.batch_size, options.opset)
+    simplified = export_simplified(network, facts, options.out, options.batch_size, options.opset)
     batch = options.batch_size or "dynamic"
     print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, batch {batch}")
     print(f"{simplified}: the same, simplified")

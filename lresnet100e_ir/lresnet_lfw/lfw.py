@@ -12,7 +12,7 @@ import math
 import pickle
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,15 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,5}")  # in pairs.txt
 
 @dataclass(frozen=True)
 class Face:
-    """One picture of a pair: the file it comes from and, if that is lfw.bin, its number and its bytes in there."""
+    """One picture of a pair: the file it comes from and, if that is lfw.bin, its number and its bytes in there.
+
+    `mirrored` says that the network is to be given its mirror image; `read` returns the picture as it is.
+    """
 
     path: Path
     number: int = 0
     data: bytes | None = None
+    mirrored: bool = False
 
     def read(self) -> Array:
         """Return the picture, HxWx3 uint8 BGR."""
@@ -185,8 +189,8 @@ def input_names(pairs: int) -> tuple[list[str], list[str]]:
     return names, [f"{name}_flip" for name in names]
 
 
-def both(faces: dict[str, Face]) -> Iterator[tuple[str, tuple[Face, bool]]]:
+def both(faces: dict[str, Face]) -> Iterator[tuple[str, Face]]:
     """Yield each face under its name and, to be mirrored, under `<name>_flip`."""
     for name, face in faces.items():
-        yield name, (face, False)
-        yield f"{name}_flip", (face, True)
+        yield name, face
+        yield f"{name}_flip", replace(face, mirrored=True)

@@ -96,3 +96,8 @@ def load_checkpoint(path: Path) -> LResNet:
     """
     weights = checkpoint.state_dict(checkpoint.read(path), path)
     return checkpoint.load(LResNet(), weights, path, "LResNet100E-IR")
+
+
+def seeded() -> LResNet:
+    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
+    return checkpoint.seeded(LResNet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,13 @@ def add_flipped(features: Float32, mirrored: Float32) -> Float32:
         raise GuideError(f"the embedding of face {lengths.argmin()} is zero; run the inference again.")
     embeddings /= lengths
     return embeddings
+
+
+def add_flipped_by_name(features: Mapping[str, Float32], names: Iterable[str]) -> Float32:
+    """Return the embeddings, Nx512, of named faces from the features, 512 each, of `<name>` and `<name>_flip`."""
+    names = list(names)
+    plain, mirrored = (np.stack([features[name + end] for name in names]) for end in ("", "_flip"))
+    return add_flipped(plain, mirrored)
 
 
 def pair_distances(embeddings: Float32) -> Float32:

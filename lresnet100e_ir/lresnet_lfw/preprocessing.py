@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import GuideError
+from common.images.planes import planes
 
 Array = NDArray[Any]
 SIZE = 112
@@ -24,10 +24,7 @@ def network_input(image: Array) -> Array:
             f"expected an aligned face of {SIZE}x{SIZE} pixels, found {width}x{height}. "
             "Align the face by its landmarks and crop it first."
         )
-    scaled = np.empty((3, SIZE, SIZE), np.float32)
-    for channel, target in zip(cv2.split(image), scaled, strict=True):
-        cv2.LUT(channel, _VALUES, target)
-    return scaled
+    return planes(image, _VALUES)
 
 
 def mirror(face: Array) -> Array:

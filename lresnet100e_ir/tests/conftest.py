@@ -1,23 +1,26 @@
-"""What the tests share: reference data where it exists, a small lfw.bin, a tiny network exported once."""
+"""What the tests share: reference data where it exists, a small lfw.bin, a tiny twin of the network."""
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import json
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from ascend_tools.testing import profiles
+from ascend_tools.testing.commands import runner
+from ascend_tools.testing.reference import recipe_state_of, reference_of
+from common.facts import read_facts
+
+profiles.load()
 HERE = Path(__file__).resolve().parent.parent
-REFERENCE = Path(os.environ.get("ASCEND_GUIDES_REFERENCE", HERE.parent.parent / "shared" / "reference"))
-UNITS = (1, 1, 1, 1)  # of the tiny network, which has everything the published one has, once
+FACTS = read_facts(HERE)
+run, spawn = runner(HERE)
+reference = reference_of("lresnet100e_ir")
+recipe_state = recipe_state_of("lresnet100e_ir")
 SIZE = 112
 # Picture, top and left of the crops that the reference's recipe cases are about.
 CROPS = {
@@ -28,35 +31,8 @@ CROPS = {
 
 
 @pytest.fixture(scope="session")
-def reference() -> Path:
-    """The measured facts about the original LResNet100E-IR."""
-    if not (REFERENCE / "lresnet100e_ir").is_dir():
-        pytest.skip(f"no reference data at {REFERENCE}; ASCEND_GUIDES_REFERENCE names another place")
-    return REFERENCE / "lresnet100e_ir"
-
-
-@pytest.fixture(scope="session")
 def cases(reference) -> Path:
     return reference / "cases"
-
-
-@pytest.fixture(scope="session")
-def recipe_state(reference) -> dict[str, np.ndarray]:
-    """The reference checkpoint that the recipe draws, as numpy arrays."""
-    spec = importlib.util.spec_from_file_location("recipe", reference.parent / "recipe.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return recipe.state_dict(reference)
-
-
-@pytest.fixture(scope="session")
-def recipe_checkpoint(recipe_state, tmp_path_factory) -> Path:
-    """The reference checkpoint as a file."""
-    import torch
-
-    path = tmp_path_factory.mktemp("recipe") / "recipe.pth"
-    torch.save({key: torch.from_numpy(np.array(value)) for key, value in recipe_state.items()}, path)
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -81,11 +57,12 @@ def encode(picture: np.ndarray, suffix: str = ".png") -> bytes:
     return cv2.imencode(suffix, picture)[1].tobytes()
 
 
-def write_lfw(path: Path, pictures: list[np.ndarray], same: list[bool] | None = None) -> Path:
-    """Write an lfw.bin of pictures, without loss; by default every other pair is the same person's."""
+def write_lfw(path: Path, pictures: list[np.ndarray | bytes], same: list[bool] | None = None) -> Path:
+    """Write an lfw.bin of pictures, without loss, or of bytes; by default every other pair is the same person's."""
     same = [k % 2 == 0 for k in range(len(pictures) // 2)] if same is None else same
+    encoded = [picture if isinstance(picture, bytes) else encode(picture) for picture in pictures]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps(([encode(picture) for picture in pictures], same), protocol=4))
+    path.write_bytes(pickle.dumps((encoded, same), protocol=4))
     return path
 
 
@@ -95,41 +72,41 @@ def lfw_bin(tmp_path) -> Path:
     return write_lfw(tmp_path / "data" / "lfw.bin", random_faces(20))
 
 
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory) -> Path:
-    """A checkpoint of the tiny network, with weights that tell pictures apart."""
+def make_twin(seed: int = 0):
+    """A tiny network in the place of LResNet: the means of 7x7 cells, mixed at random, at length 1.
+
+    The embeddings of `ascend_tools.testing.twin.Twin` would all have the same direction.
+    """
     import torch
 
-    from common.export.checkpoint import seeded
-    from lresnet_lfw.network import LResNet
+    class Embedder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            mix = torch.randn(147, 512, generator=torch.Generator().manual_seed(seed))
+            self.mix = torch.nn.Parameter(mix, requires_grad=False)
 
-    def build():
-        network = LResNet(UNITS)
-        for parameter in network.parameters():
-            if parameter.ndim > 1:
-                torch.nn.init.kaiming_normal_(parameter)
-        return network
+        def forward(self, x):
+            features = torch.nn.functional.avg_pool2d(x, 16).flatten(1) @ self.mix
+            return features / torch.linalg.vector_norm(features, dim=1, keepdim=True)
 
-    path = tmp_path_factory.mktemp("tiny") / "tiny.pth"
-    torch.save(seeded(build).state_dict(), path)
-    return path
+    return Embedder().eval()
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tiny_checkpoint) -> Path:
-    """The tiny network as ONNX, simplified; the file before that lies beside it as tiny.onnx."""
-    from common.export import checkpoint
-    from common.facts import read_facts
-    from lresnet_lfw.network import LResNet
+def twin():
+    return make_twin()
+
+
+@pytest.fixture(scope="session")
+def twin_onnx(twin, tmp_path_factory) -> Path:
+    """The twin as ONNX, simplified; the file before that lies beside it as twin.onnx."""
     from pth2onnx import export_simplified
 
-    weights = checkpoint.read(tiny_checkpoint)
-    network = checkpoint.load(LResNet(UNITS), weights, tiny_checkpoint, "tiny")
-    return export_simplified(network, read_facts(HERE), tiny_checkpoint.with_name("tiny.onnx"))
+    return export_simplified(twin, FACTS, tmp_path_factory.mktemp("twin") / "twin.onnx")
 
 
 @pytest.fixture(scope="session")
-def steps(tmp_path_factory, tiny_onnx) -> Path:
+def steps(tmp_path_factory, twin_onnx) -> Path:
     """The files of all steps on twelve pairs: lfw.bin, lfw/, lfw_list.npy, lfw.info, results in bin/ and txt/."""
     import preprocess
     from common import infer
@@ -139,29 +116,9 @@ def steps(tmp_path_factory, tiny_onnx) -> Path:
     assert preprocess.main(["jpg", str(root / "lfw.bin"), str(root / "lfw")]) == 0
     assert preprocess.main(["bin", str(root / "lfw"), str(root / "lfw.info"), "112", "112"]) == 0
     for kind in infer.FORMATS:
-        words = ["--model", tiny_onnx, "--input", root / "lfw.info", "--out", root / kind, "--batch-size", 5]
+        words = ["--model", twin_onnx, "--input", root / "lfw.info", "--out", root / kind, "--batch-size", 5]
         assert infer.main([*map(str, words), "--output-format", kind]) == 0
     return root
-
-
-@pytest.fixture
-def tiny_network(monkeypatch) -> None:
-    """Let the scripts build the tiny network where they would build the published one."""
-    from lresnet_lfw import network
-
-    monkeypatch.setattr(network, "LResNet", functools.partial(network.LResNet, UNITS))
-
-
-@pytest.fixture
-def run():
-    """Run a script or a module of `common` as a user does, in the model directory."""
-
-    def call(script: str, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
-        target = ["-m", script] if script.startswith("common.") else [script]
-        command = [sys.executable, *target, *map(str, arguments)]
-        return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, **options)
-
-    return call
 
 
 def write_results(folder: Path, embeddings: np.ndarray) -> Path:

@@ -10,8 +10,6 @@ import pytest
 import postprocess
 from tests.conftest import write_results
 
-pytest.importorskip("torch", reason="the ONNX file is exported with torch")
-
 PLAIN, MIRRORED = "13_1.bin", "13_flip_1.bin"
 
 

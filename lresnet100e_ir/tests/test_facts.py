@@ -8,31 +8,29 @@ import shlex
 import numpy as np
 import pytest
 
-from common.facts import read_facts
 from lresnet_lfw import preprocessing
-from tests.conftest import HERE, read_json
+from tests.conftest import FACTS, HERE, read_json
 
-MODEL = read_facts(HERE)
 DASH = "\u2013"  # where the guide gives no figure
 DEVICES = ("310", "310 tuned", "GPU")
 
 
 def test_facts_are_the_reference_ones(reference):
     facts = read_json(reference / "model.json")
-    (tensor,), (output,) = MODEL.inputs, facts["outputs"]
+    (tensor,), (output,) = FACTS.inputs, facts["outputs"]
     assert (tensor.name, list(tensor.shape)) == (facts["input"]["onnx_name"], facts["input"]["shape"])
-    assert [(t.name, list(t.shape)) for t in MODEL.outputs] == [(output["onnx_name"], output["shape"])]
-    assert MODEL.opset == facts["opset"]
-    assert facts["checkpoint"].startswith(f"{MODEL.checkpoint.file}: ")
+    assert [(t.name, list(t.shape)) for t in FACTS.outputs] == [(output["onnx_name"], output["shape"])]
+    assert FACTS.opset == facts["opset"]
+    assert facts["checkpoint"].startswith(f"{FACTS.checkpoint.file}: ")
 
 
 def test_the_accepted_difference_is_the_reference_one(cases):
     for path in cases.glob("recipe_*.json"):
-        assert MODEL.outputs[0].tolerance == read_json(path)["tolerance"]["abs"]
+        assert FACTS.outputs[0].tolerance == read_json(path)["tolerance"]["abs"]
 
 
 def test_the_input_is_what_preprocessing_makes():
-    (tensor,) = MODEL.inputs
+    (tensor,) = FACTS.inputs
     assert tensor.image_shape == (3, preprocessing.SIZE, preprocessing.SIZE)
     face = np.zeros((112, 112, 3), np.uint8)
     face[0] = 255
@@ -42,15 +40,14 @@ def test_the_input_is_what_preprocessing_makes():
 
 
 @pytest.mark.parametrize("batch_size", [1, 16])
-def test_the_atc_command_is_the_guides(batch_size, tiny_onnx, run):
-    pytest.importorskip("torch", reason="the ONNX file is exported with torch")
-    words = ("--model", tiny_onnx, "--batch-size", batch_size, "--soc-version", "Ascend310", "--dry-run")
+def test_the_atc_command_is_the_guides(batch_size, twin_onnx, run):
+    words = ("--model", twin_onnx, "--batch-size", batch_size, "--soc-version", "Ascend310", "--dry-run")
     done = run("common.atc", *words)
     assert done.returncode == 0, done.stderr
     assert shlex.split(done.stdout) == [
         "atc",
         "--framework=5",
-        f"--model={tiny_onnx}",
+        f"--model={twin_onnx}",
         f"--output=model/model_ir_se100_bs{batch_size}",
         "--input_format=NCHW",
         f"--input_shape=image:{batch_size},3,112,112",
@@ -67,13 +64,13 @@ def test_the_guides_figures_are_those_of_the_guide(reference):
         {int(batch): float(figure) for batch, figure in re.findall(r"bs(\d+) ([\d.]+)", part)}
         for part in line.split(";")
     ]
-    assert found == [MODEL.throughput[device] for device in DEVICES]
+    assert found == [FACTS.throughput[device] for device in DEVICES]
     assert (
         "| LResNet100E-IR, LFW accuracy | 0.9976666666666667, threshold 1.4140000000000001 | 0.998 |"
         in guides
     )
-    assert MODEL.accuracy.npu == {"accuracy": 0.9976666666666667, "best threshold": 1.4140000000000001}
-    assert MODEL.accuracy.published == {"accuracy": 0.998}
+    assert FACTS.accuracy.npu == {"accuracy": 0.9976666666666667, "best threshold": 1.4140000000000001}
+    assert FACTS.accuracy.published == {"accuracy": 0.998}
 
 
 def test_the_readme_quotes_the_documented_throughput():
@@ -86,12 +83,12 @@ def test_the_readme_quotes_the_documented_throughput():
             rf"^\| (\d+) \| {cell} \| {cell} \| {cell} \|$", readme, re.MULTILINE
         )
     }
-    assert rows == {batch: [MODEL.throughput[device].get(batch) for device in DEVICES] for batch in rows}
-    assert sorted(rows) == sorted(set().union(*MODEL.throughput.values()))
+    assert rows == {batch: [FACTS.throughput[device].get(batch) for device in DEVICES] for batch in rows}
+    assert sorted(rows) == sorted(set().union(*FACTS.throughput.values()))
 
 
 def test_the_readme_quotes_the_published_accuracy():
     readme = (HERE / "README.md").read_text()
     for figure in ("0.998", "0.9976666666666667", "1.4140000000000001"):
         assert figure in readme
-    assert str(MODEL.accuracy.published["accuracy"]) == "0.998"
+    assert str(FACTS.accuracy.published["accuracy"]) == "0.998"

@@ -6,6 +6,7 @@ import hashlib
 import io
 import pickle
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,8 +161,9 @@ def test_names_of_inputs_and_faces_belong_together(lfw_bin):
     assert mirrored == [f"{name}_flip" for name in names]
     together = dict(lfw.both(pairs.faces))
     assert sorted(together) == sorted(names + mirrored)
-    assert together["7"] == (pairs.faces["7"], False)
-    assert together["7_flip"] == (pairs.faces["7"], True)
+    assert together["7"] == pairs.faces["7"]
+    assert together["7_flip"] == replace(pairs.faces["7"], mirrored=True)
+    assert not together["7"].mirrored
 
 
 def test_labels_of_the_data_set_are_its_own(lfw_bin):

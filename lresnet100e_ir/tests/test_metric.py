@@ -80,7 +80,7 @@ def test_figures_are_printed_with_the_digits_of_the_original(cases):
     assert (repr(found.accuracy), repr(found.best_threshold)) == ("0.8948333333333334", "0.8260000000000002")
 
 
-@settings(max_examples=60, deadline=None, phases=SEARCH)
+@settings(phases=SEARCH)
 @given(pairs())
 def test_figures_are_those_of_the_step_by_step_computation(drawn):
     distances, same = drawn
@@ -145,7 +145,6 @@ def test_one_false_accept_in_a_thousand_is_allowed():
     assert metric.roc_figures(distances[one_less], same[one_less])["TAR at FAR 0.001"] == 0.0
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs(least=2))
 def test_the_curve_is_that_of_all_couples(drawn):
     distances, same = drawn

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from common.errors import GuideError
-from lresnet_lfw.postprocessing import add_flipped, pair_distances
+from lresnet_lfw.postprocessing import add_flipped, add_flipped_by_name, pair_distances
 
 rows = arrays(np.float32, (4, 512), elements=st.floats(-1, 1, width=32))
 
@@ -41,6 +41,12 @@ def test_an_embedding_of_length_0_is_refused(mirrored):
     features[2] = 0 if not mirrored.any() else 1
     with pytest.raises(GuideError, match="the embedding of face 2 is zero"):
         add_flipped(features, others)
+
+
+def test_both_views_are_joined_by_name():
+    features = dict(zip(("1_flip", "0", "1", "0_flip"), np.eye(4, 512, dtype=np.float32), strict=True))
+    found = add_flipped_by_name(features, ["0", "1"])
+    np.testing.assert_allclose(found[:, :4], np.array([[0, 1, 0, 1], [1, 0, 1, 0]]) / np.sqrt(2), atol=1e-7)
 
 
 def test_the_arguments_are_left_as_they_are():

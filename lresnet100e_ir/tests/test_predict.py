@@ -10,8 +10,6 @@ import predict
 from lresnet_lfw.sample import THINGS, variants
 from tests.conftest import encode, read_json
 
-pytest.importorskip("torch", reason="the ONNX file is exported with torch")
-
 
 @pytest.fixture
 def faces(tmp_path):
@@ -30,9 +28,10 @@ def faces(tmp_path):
     return paths
 
 
-def test_every_face_is_compared_with_every_other(faces, tiny_onnx, tmp_path, capsys):
+def test_every_face_is_compared_with_every_other(faces, twin_onnx, tmp_path, run):
     out = tmp_path / "out"
-    assert predict.main([*map(str, faces), "--model", str(tiny_onnx), "--out", str(out)]) == 0
+    done = run("predict.py", *faces, "--model", twin_onnx, "--out", out)
+    assert done.returncode == 0, done.stderr
     result = read_json(out / "similarity.json")
     assert result["threshold"] == 1.4140000000000001
     first, dark, cat = map(str, faces)
@@ -42,17 +41,14 @@ def test_every_face_is_compared_with_every_other(faces, tiny_onnx, tmp_path, cap
         assert pair["cosine similarity"] == pytest.approx(1 - pair["squared distance"] / 2, abs=1e-6)
         assert pair["same person"] is (pair["squared distance"] < result["threshold"])
     assert result["pairs"][0]["squared distance"] < result["pairs"][1]["squared distance"]
-    printed = capsys.readouterr().out
-    assert (
-        f"{first} and {dark}: squared distance {result['pairs'][0]['squared distance']:.3f}, the same"
-        in printed
-    )
-    assert f"{out / 'similarity.png'}: all 3 pairs, said to be the same below 1.414" in printed
+    distance = result["pairs"][0]["squared distance"]
+    assert f"{first} and {dark}: squared distance {distance:.3f}, the same" in done.stdout
+    assert f"{out / 'similarity.png'}: all 3 pairs, said to be the same below 1.414" in done.stdout
 
 
-def test_the_picture_has_the_faces_along_its_edges(faces, tiny_onnx, tmp_path):
-    words = [*map(str, faces), "--model", str(tiny_onnx), "--out", str(tmp_path), "--threshold", "0"]
-    assert predict.main(words) == 0
+def test_the_picture_has_the_faces_along_its_edges(faces, twin_onnx, tmp_path, run):
+    words = ("--model", twin_onnx, "--out", tmp_path, "--threshold", 0)
+    assert run("predict.py", *faces, *words).returncode == 0
     drawn = cv2.imread(str(tmp_path / "similarity.png"))
     assert drawn.shape == (480, 480, 3)
     for i, path in enumerate(faces, 1):
@@ -64,13 +60,13 @@ def test_the_picture_has_the_faces_along_its_edges(faces, tiny_onnx, tmp_path):
     }
 
 
-def test_the_threshold_decides_who_is_the_same(faces, tiny_onnx, tmp_path, capsys):
-    for threshold, same in (("0", False), ("4", True)):
-        out = tmp_path / threshold
-        words = [*map(str, faces), "--model", str(tiny_onnx), "--out", str(out), "--threshold", threshold]
-        assert predict.main(words) == 0
-        assert {pair["same person"] for pair in read_json(out / "similarity.json")["pairs"]} == {same}
-        assert ("different people" not in capsys.readouterr().out) is same
+@pytest.mark.parametrize(("threshold", "same"), [(0, False), (4, True)])
+def test_the_threshold_decides_who_is_the_same(threshold, same, faces, twin_onnx, tmp_path, run):
+    words = ("--model", twin_onnx, "--out", tmp_path, "--threshold", threshold)
+    done = run("predict.py", *faces, *words)
+    assert done.returncode == 0, done.stderr
+    assert {pair["same person"] for pair in read_json(tmp_path / "similarity.json")["pairs"]} == {same}
+    assert ("different people" not in done.stdout) is same
 
 
 def test_cells_are_green_below_the_threshold_and_red_from_it_on():
@@ -86,19 +82,17 @@ def test_distances_of_all_to_all():
     assert found.tolist() == [[0, 2, 4], [2, 0, 2], [4, 2, 0]]
 
 
-def test_one_picture_is_wrong_usage(faces, tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
-        predict.main([str(faces[0]), "--model", "x.onnx", "--out", str(tmp_path / "out")])
-    assert stop.value.code == 2
-    assert "expected at least two pictures to compare" in capsys.readouterr().err
+def test_one_picture_is_wrong_usage(faces, tmp_path, run):
+    done = run("predict.py", faces[0], "--model", "x.onnx", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "expected at least two pictures to compare" in done.stderr
 
 
 @pytest.mark.parametrize("threshold", ["-0.1", "4.1", "nan", "high"])
-def test_a_threshold_that_is_no_distance_is_wrong_usage(threshold, faces, capsys):
-    with pytest.raises(SystemExit) as stop:
-        predict.main([*map(str, faces), "--model", "x.onnx", "--threshold", threshold])
-    assert stop.value.code == 2
-    assert "--threshold" in capsys.readouterr().err
+def test_a_threshold_that_is_no_distance_is_wrong_usage(threshold, faces, run):
+    done = run("predict.py", *faces, "--model", "x.onnx", "--threshold", threshold)
+    assert done.returncode == 2
+    assert "--threshold" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,18 +103,18 @@ def test_a_threshold_that_is_no_distance_is_wrong_usage(threshold, faces, capsys
         ("damaged", "bad.png: not a picture that OpenCV can read"),
     ],
 )
-def test_a_bad_face_is_told_in_one_message(kind, words, faces, tiny_onnx, tmp_path, capsys):
+def test_a_bad_face_is_told_in_one_message(kind, words, faces, twin_onnx, tmp_path, run):
     bad = tmp_path / "bad.png"
     if kind != "missing":
         bad.write_bytes(encode(np.zeros((250, 200, 3), np.uint8)) if kind == "size" else b"hello")
-    words_given = [str(faces[0]), str(bad), "--model", str(tiny_onnx), "--out", str(tmp_path / "out")]
-    assert predict.main(words_given) == 1
-    message = capsys.readouterr().err
-    assert message.startswith(f"error: {tmp_path}")
-    assert words in message
+    done = run("predict.py", faces[0], bad, "--model", twin_onnx, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert f"{tmp_path}/{words}" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_does_not_exist_is_named(faces, tmp_path, capsys):
-    assert predict.main([*map(str, faces), "--model", "absent.onnx", "--out", str(tmp_path / "out")]) == 1
-    assert "absent.onnx: no such ONNX file" in capsys.readouterr().err
+def test_a_model_that_does_not_exist_is_named(faces, tmp_path, run):
+    done = run("predict.py", *faces, "--model", "absent.onnx", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "absent.onnx: no such ONNX file" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from common.errors import GuideError
 from lresnet_lfw.lfw import Face
-from lresnet_lfw.pipeline import prepare
 from lresnet_lfw.preprocessing import mirror, network_input
+from lresnet_lfw.task import TASK
 from tests.conftest import encode, random_faces, read_json
 
 
@@ -23,6 +24,12 @@ def naive_input(image):
     values -= np.float32(0.5)
     values /= np.float32(0.5)
     return values
+
+
+def prepared(face):
+    inputs, context = TASK.prepare(face)
+    assert context is None
+    return inputs["image"]
 
 
 def test_every_value_is_that_of_the_originals_steps():
@@ -68,15 +75,15 @@ def test_a_face_of_another_size_is_named(tmp_path):
     picture = encode(np.zeros((250, 200, 3), np.uint8))
     (tmp_path / "a.png").write_bytes(picture)
     with pytest.raises(GuideError, match="a.png: expected an aligned face .* found 200x250"):
-        prepare((Face(tmp_path / "a.png"), False))
+        TASK.prepare(Face(tmp_path / "a.png"))
     with pytest.raises(GuideError, match="lfw.bin: picture 7: expected an aligned face .* found 200x250"):
-        prepare((Face(tmp_path / "lfw.bin", 7, picture), True))
+        TASK.prepare(Face(tmp_path / "lfw.bin", 7, picture, mirrored=True))
 
 
 def test_a_grey_scale_picture_has_three_equal_channels(tmp_path):
     grey = random_faces(1)[0][..., 0]
     for suffix, difference in ((".png", 0.0), (".jpg", 0.5)):
-        found, _ = prepare((Face(tmp_path / "lfw.bin", 0, encode(grey, suffix)), False))
+        found = prepared(Face(tmp_path / "lfw.bin", 0, encode(grey, suffix)))
         assert found.shape == (3, 112, 112)
         np.testing.assert_array_equal(found[0], found[1])
         np.testing.assert_array_equal(found[0], found[2])
@@ -85,4 +92,6 @@ def test_a_grey_scale_picture_has_three_equal_channels(tmp_path):
 
 def test_the_mirrored_input_is_the_mirror_of_the_input(tmp_path):
     face = Face(tmp_path / "lfw.bin", 0, encode(random_faces(1)[0]))
-    np.testing.assert_array_equal(prepare((face, True))[0], mirror(prepare((face, False))[0]))
+    mirrored = replace(face, mirrored=True)
+    np.testing.assert_array_equal(prepared(mirrored), mirror(prepared(face)))
+    np.testing.assert_array_equal(mirrored.read(), face.read())
