@@ -85,10 +85,3 @@ def test_the_readme_quotes_the_documented_throughput():
     }
     assert rows == {batch: [FACTS.throughput[device].get(batch) for device in DEVICES] for batch in rows}
     assert sorted(rows) == sorted(set().union(*FACTS.throughput.values()))
-
-
-def test_the_readme_quotes_the_published_accuracy():
-    readme = (HERE / "README.md").read_text()
-    for figure in ("0.998", "0.9976666666666667", "1.4140000000000001"):
-        assert figure in readme
-    assert str(FACTS.accuracy.published["accuracy"]) == "0.998"

@@ -112,9 +112,3 @@ def test_a_bad_face_is_told_in_one_message(kind, words, faces, twin_onnx, tmp_pa
     assert done.stderr.startswith("error: ")
     assert f"{tmp_path}/{words}" in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_a_model_that_does_not_exist_is_named(faces, tmp_path, run):
-    done = run("predict.py", *faces, "--model", "absent.onnx", "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert "absent.onnx: no such ONNX file" in done.stderr

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -14,7 +12,7 @@ from common.backends.torch import run_torch
 from common.errors import GuideError
 from common.graph.outline import describe
 from patches import simplify
-from tests.conftest import FACTS, HERE
+from tests.conftest import FACTS
 
 TOLERANCE = 2e-5
 
@@ -120,36 +118,3 @@ def test_a_simplification_that_onnxsim_itself_disbelieves_is_refused(twin_onnx, 
     with pytest.raises(GuideError, match="twin.onnx: onnxsim itself says"):
         simplify.simplify(twin_onnx.with_name("twin.onnx"), tmp_path / "x_sim.onnx", FACTS)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_bad_checkpoint_is_told_in_one_message(tmp_path, run):
-    path = tmp_path / "broken.pth"
-    path.write_bytes(b"not a checkpoint")
-    done = run("pth2onnx.py", "--checkpoint", path, "--out", tmp_path / "x.onnx")
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {path}: ")
-    assert [each.name for each in tmp_path.iterdir()] == ["broken.pth"]
-
-
-def test_without_a_checkpoint_the_file_to_fetch_by_hand_is_named(tmp_path, monkeypatch, run):
-    (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
-    monkeypatch.setattr(pth2onnx, "HERE", tmp_path)
-    done = run("pth2onnx.py", "--out", tmp_path / "x.onnx")
-    assert done.returncode == 1
-    for words in (
-        "could not download model_ir_se100.pth",
-        FACTS.checkpoint.urls[0],
-        "no hash of it is published that could verify it",
-        f"put it at {tmp_path / 'weights' / 'model_ir_se100.pth'}, or name it with --checkpoint.",
-    ):
-        assert words in done.stderr
-
-
-def test_without_torch_the_missing_requirement_is_named(tmp_path, spawn):
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module', name='torch')\n")
-    paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    done = spawn("pth2onnx.py", "x.pth", "x.onnx", "1", env=environment)
-    assert done.returncode == 1
-    assert "the package 'torch' is not installed" in done.stderr
-    assert "requirements-export.txt" in done.stderr
