@@ -1,11 +1,69 @@
-"""Fixtures: a tiny ONNX model and its inputs, a model.toml, outside programs put on PATH."""
+"""Fixtures: a tiny ONNX model and its inputs, a model.toml, outside programs put on PATH, a network in numpy."""
 
 from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
 
 from ascend_tools.testing import profiles
 from ascend_tools.testing.programs import nothing_on_path, npu_smi, program
 from ascend_tools.testing.tiny import make_inputs, make_onnx, write_model
+from common.graph.outline import Value
 
 __all__ = ["make_inputs", "make_onnx", "nothing_on_path", "npu_smi", "program", "write_model"]
 
 profiles.load()
+
+
+class Doubling:
+    """An open network: image, three numbers, to twice the image, and its sum plus `more`, a second input if `two`.
+
+    It notes the feeds of each batch, and the threads that feed it.
+    """
+
+    name, precision, identity = "numpy", "float32", "doubling"
+
+    def __init__(self, batch="N", *, two=False):
+        more = (Value("more", "int64", (batch,)),) if two else ()
+        self.inputs = (Value("image", "float32", (batch, 3)), *more)
+        self.outputs = (Value("twice", "float32", (batch, 3)), Value("sum", "float32", (batch,)))
+        self.fed, self.threads = [], set()
+
+    @property
+    def sizes(self):
+        return [len(feeds["image"]) for feeds in self.fed]
+
+    def run(self, feeds):
+        self.fed.append(feeds)
+        self.threads.add(threading.get_ident())
+        image = feeds["image"]
+        return [2 * image, image.sum(1) + feeds.get("more", np.zeros(len(image), np.float32))]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+
+@pytest.fixture
+def doubling():
+    return Doubling
+
+
+@pytest.fixture
+def quick_sqlite(monkeypatch):
+    """Have SQLite not wait for the disk."""
+
+    def quick(*words, **options):
+        database = connect(*words, **options)
+        with contextlib.suppress(Exception):  # of a damaged file, which is another's to tell
+            database.execute("PRAGMA synchronous = OFF")
+        return database
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", quick)

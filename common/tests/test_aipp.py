@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from common import cli
 from common.errors import GuideError
 from common.facts import read_facts
-from common.graph.aipp import Aipp, fold, named_aipp, read_aipp
+from common.graph.aipp import Aipp, add_aipp, apply, chosen_aipp, fold, named_aipp, read_aipp
 from common.graph.outline import Value, describe, load
 
 MEANS = st.integers(0, 255).map(float)
@@ -144,6 +144,15 @@ def test_the_folded_graph_computes_what_atc_documents(make_onnx, aipp, seed, cou
     np.testing.assert_allclose(sums, values.sum((1, 2)), rtol=0, atol=24e-6 * largest)
 
 
+@given(aipp=BLOCKS, seed=st.integers(0, 999), count=st.integers(1, 3))
+def test_numpy_computes_what_the_folded_graph_does(make_onnx, aipp, seed, count):
+    pictures = np.random.default_rng(seed).integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
+    found = apply(aipp, pictures)
+    assert (found.dtype, found.shape, found.flags.c_contiguous) == (np.float32, (count, 3, 4, 6), True)
+    scaled, _ = run(fold(load(make_onnx()), aipp), pictures)
+    np.testing.assert_array_max_ulp(found, scaled / 2, maxulp=2)
+
+
 def test_whole_means_are_subtracted_exactly(make_onnx):
     pictures = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
     scaled, _ = run(fold(load(make_onnx()), Aipp(mean=(104, 117, 123))), pictures)
@@ -172,3 +181,21 @@ def test_models_without_one_image_of_three_channels_are_refused(make_onnx):
     model.graph.input.append(other)
     with pytest.raises(GuideError, match="needs a model with one input, found 2"):
         fold(model, Aipp())
+
+
+def test_the_command_lines_block_goes_before_that_of_model_toml(write_model, monkeypatch):
+    parser = cli.parser("")
+    add_aipp(parser)
+    folder = write_model()
+    (folder / "other.config").write_text("aipp_op { aipp_mode: static input_format: RGB888_U8 }")
+    monkeypatch.chdir(folder)
+    for words, expected in (
+        ([], Aipp(mean=(104, 117, 123))),
+        (["--aipp", "other.config"], Aipp()),
+        (["--aipp", "none"], None),
+    ):
+        assert chosen_aipp(parser.parse_args(words).aipp) == expected
+    (folder / "model.toml").unlink()
+    assert chosen_aipp(None) is None
+    with pytest.raises(GuideError, match=r"lost\.config: no such AIPP file"):
+        chosen_aipp("lost.config")

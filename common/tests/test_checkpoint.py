@@ -9,7 +9,6 @@ import subprocess
 import sys
 import zipfile
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="checkpoints are torch's")
@@ -225,35 +224,6 @@ def test_seeded_weights_are_the_same_every_time_and_leave_the_generator_alone(st
     assert same(network, state)
     assert not network.training
     assert torch.equal(before, torch.random.get_rng_state())
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_torch_runs_on_numpy_arrays_with_one_output_or_several(several):
-    class Pair(Tiny):
-        def forward(self, x):
-            return super().forward(x), x.sum((2, 3))
-
-    network = checkpoint.seeded(Pair if several else Tiny)
-    images = np.random.default_rng(0).random((4, 3, 5, 6), np.float32)
-    outputs = checkpoint.run_torch(network, images)
-    assert [(type(output), output.dtype) for output in outputs] == [(np.ndarray, np.float32)] * len(outputs)
-    assert [output.shape for output in outputs] == [(4, 2, 5, 6), (4, 3)][: 1 + several]
-    with torch.no_grad():
-        expected = Tiny.forward(network, torch.from_numpy(images))
-    np.testing.assert_array_equal(outputs[0], expected)
-
-
-def test_torch_runs_on_several_inputs_in_order():
-    class Two(Tiny):
-        def forward(self, x, size):
-            return super().forward(x), size - x.sum((2, 3))
-
-    network = checkpoint.seeded(Two)
-    images = np.random.default_rng(0).random((4, 3, 5, 6), np.float32)
-    sizes = np.arange(12, dtype=np.float32).reshape(4, 3)
-    first, second = checkpoint.run_torch(network, images, sizes)
-    assert (first.shape, second.shape) == ((4, 2, 5, 6), (4, 3))
-    np.testing.assert_allclose(second, sizes - images.sum((2, 3)), rtol=1e-5, atol=1e-5)
 
 
 def test_the_published_checkpoint_is_looked_for_in_weights_and_verified(tmp_path, write_model):

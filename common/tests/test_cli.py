@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +112,19 @@ def test_progress_hands_items_on_and_is_silent_without_a_terminal(capsys):
 )
 def test_shorten_lists_three_names_and_counts_the_rest(names, text):
     assert cli.shorten(iter(names)) == text
+
+
+def test_results_are_named_after_the_pictures_without_their_suffix():
+    paths = [Path("b/two.png"), Path("one.tar.jpg")]
+    assert list(cli.by_stem(iter(paths)).items()) == [("two", paths[0]), ("one.tar", paths[1])]
+    assert cli.by_stem([]) == {}
+
+
+def test_pictures_whose_results_would_have_the_same_name_are_refused():
+    names = ["a.jpg", "b.jpg", "x/a.png", "c.jpg", "x/c.jpg", "a.bmp"]
+    with pytest.raises(GuideError) as error:
+        cli.by_stem(map(Path, names))
+    assert str(error.value) == ("results are named after the pictures, but these names occur twice: a, c.")
 
 
 def test_about_begins_a_guide_error_with_its_subject_and_leaves_others_alone():

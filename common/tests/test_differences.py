@@ -1,4 +1,4 @@
-"""agreement.py: differences from torch, output by output, each against its own tolerance."""
+"""compare/differences.py: differences from torch, output by output, each against its own tolerance."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.compare.differences import as_metrics, check_differences, differences, print_differences
+from common.compare.differences import as_metrics, check_differences, largest_differences, print_differences
 from common.errors import GuideError
 from common.facts import read_facts
 
 
 @pytest.fixture
-def model(write_model):
+def facts(write_model):
     """Outputs: scaled, accepted 1e-4; sums, accepted 2e-3."""
     holds = 'holds = "the sum of each channel"'
     return read_facts(write_model((holds, f"{holds}\ntolerance = 2e-3")))
@@ -24,25 +24,27 @@ def test_the_largest_difference_of_each_output_is_found_in_either_direction(chan
     wanted = [np.arange(len(changes), dtype=np.float32).reshape(1, -1) for _ in range(outputs)]
     found = [array + k * np.array(changes, np.float32) for k, array in enumerate(wanted)]
     largest = [k * max(map(abs, changes)) for k in range(outputs)]
-    assert differences(found, wanted).tolist() == differences(wanted, found).tolist() == largest
+    assert (
+        largest_differences(found, wanted).tolist() == largest_differences(wanted, found).tolist() == largest
+    )
 
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_nan_on_either_side_stays_and_concerns_its_output_alone(side):
     pair = [[np.zeros(3), np.zeros(2)], [np.ones(3), np.ones(2)]]
     pair[side][1][0] = np.nan
-    largest = differences(*pair)
+    largest = largest_differences(*pair)
     assert largest[0] == 1
     assert np.isnan(largest[1])
 
 
 def test_another_number_of_outputs_is_an_error():
     with pytest.raises(ValueError, match="zip"):
-        differences([np.zeros(3)], [np.zeros(3), np.zeros(3)])
+        largest_differences([np.zeros(3)], [np.zeros(3), np.zeros(3)])
 
 
-def test_differences_are_printed_beside_what_is_accepted(model, capsys):
-    print_differences(model, [1.234e-5, 0.5])
+def test_differences_are_printed_beside_what_is_accepted(facts, capsys):
+    print_differences(facts, [1.234e-5, 0.5])
     assert capsys.readouterr().out.splitlines() == [
         "  scaled: largest difference 1.23e-05, accepted 1e-04",
         "  sums: largest difference 5.00e-01, accepted 2e-03",
@@ -50,8 +52,8 @@ def test_differences_are_printed_beside_what_is_accepted(model, capsys):
 
 
 @pytest.mark.parametrize("largest", [[0, 0], [1e-4, 2e-3]])
-def test_what_is_accepted_may_be_reached(model, largest):
-    check_differences(model, largest, "The export is not kept.")
+def test_what_is_accepted_may_be_reached(facts, largest):
+    check_differences(facts, largest, "The export is not kept.")
 
 
 @pytest.mark.parametrize(
@@ -63,23 +65,23 @@ def test_what_is_accepted_may_be_reached(model, largest):
         ([0, float("inf")], "output 'sums' differs from torch by inf, more than 2e-03. What now?"),
     ],
 )
-def test_a_larger_difference_is_refused_by_the_outputs_name(model, largest, message):
+def test_a_larger_difference_is_refused_by_the_outputs_name(facts, largest, message):
     with pytest.raises(GuideError) as error:
-        check_differences(model, largest, "What now?")
+        check_differences(facts, largest, "What now?")
     assert str(error.value) == message
 
 
 def test_an_output_without_a_tolerance_must_be_equal(write_model, capsys):
-    model = read_facts(write_model())
-    check_differences(model, [0, 0], "")
+    facts = read_facts(write_model())
+    check_differences(facts, [0, 0], "")
     with pytest.raises(GuideError, match="output 'sums' differs from torch by 1.00e-09, more than 0e\\+00"):
-        check_differences(model, [0, 1e-9], "")
-    print_differences(model, [0, 0])
+        check_differences(facts, [0, 1e-9], "")
+    print_differences(facts, [0, 0])
     assert "sums: largest difference 0.00e+00, accepted 0e+00" in capsys.readouterr().out
 
 
-def test_metrics_name_the_outputs_and_are_plain_numbers(model):
-    metrics = as_metrics(model, np.array([0.25, 0.5], np.float32))
+def test_metrics_name_the_outputs_and_are_plain_numbers(facts):
+    metrics = as_metrics(facts, np.array([0.25, 0.5], np.float32))
     assert metrics == {
         "largest difference from torch, scaled": 0.25,
         "largest difference from torch, sums": 0.5,

@@ -1,18 +1,19 @@
-"""evaluation.py: the arguments of an evaluate.py and the network it takes; a network here is any object."""
+"""evaluation.py: the arguments of an evaluate.py, and the network it takes; a network here is any object."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from common import cli
 from common.errors import GuideError
-from common.evaluation import SEEDED, load_network, parse, subject_of
+from common.evaluation import SEEDED, Options, parse, subject
 from common.facts import read_facts
+from common.timing import Stopwatch
 
 CONTENT = bytes(range(250)) * 4
 URLS = ('"https://example.org/tiny.pth"', "")  # no source: nothing is asked of any server
@@ -23,36 +24,41 @@ def arguments(*words):
 
 
 def test_without_arguments_the_sample_is_measured_with_everything_the_published_one():
-    assert vars(arguments()) == {
-        "checkpoint": None,
-        "model": None,
-        "data": None,
-        "backend": None,
-        "limit": None,
-        "out": Path("output"),
-        "batch_size": None,
-        "workers": os.cpu_count(),
-    }
+    found = arguments()
+    assert found == Options(
+        checkpoint=None,
+        onnx=None,
+        data=None,
+        backend=None,
+        limit=None,
+        out=Path("output"),
+        batch_size=None,
+        workers=os.cpu_count(),
+        own=found.own,
+    )
 
 
 def test_every_argument_is_taken():
     words = "--model m.onnx --data d --backend onnxruntime --limit 9 --out o --batch-size 4 --workers 2"
-    assert vars(arguments(*words.split())) == {
-        "checkpoint": None,
-        "model": Path("m.onnx"),
-        "data": Path("d"),
-        "backend": "onnxruntime",
-        "limit": 9,
-        "out": Path("o"),
-        "batch_size": 4,
-        "workers": 2,
-    }
+    found = arguments(*words.split())
+    assert found == Options(
+        checkpoint=None,
+        onnx=Path("m.onnx"),
+        data=Path("d"),
+        backend="onnxruntime",
+        limit=9,
+        out=Path("o"),
+        batch_size=4,
+        workers=2,
+        own=found.own,
+    )
+    assert arguments("--checkpoint", "c.pth").checkpoint == Path("c.pth")
 
 
 def test_an_argument_of_the_models_own_is_parsed_too():
     parser = cli.parser("Measure.")
     parser.add_argument("--own")
-    assert parse(parser, ["--own", "x"], "", "").own == "x"
+    assert parse(parser, ["--own", "x"], "", "").own.own == "x"
 
 
 @pytest.mark.parametrize(
@@ -87,103 +93,150 @@ def test_help_says_what_the_data_is_and_what_is_written(capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "The data set as packed (default: sample pictures)." in printed
     assert (
-        "ONNX file, detections.txt, results.txt, metrics.json and the sample pictures (default: output)."
-        in printed
-    )
+        "ONNX file, detections.txt, results.txt, metrics.json, the sample pictures, and predictions.sqlite, "
+        "with which an interrupted run goes on (default: output)."
+    ) in printed
 
 
 @pytest.fixture
-def published(write_model):
-    """The model of a directory whose checkpoint has no source to be downloaded from."""
-    model = read_facts(write_model(('"00"', f'"{hashlib.sha256(CONTENT).hexdigest()}"'), URLS))
+def facts(write_model):
+    """A model whose checkpoint has no source to be downloaded from."""
+    return read_facts(write_model(('"00"', f'"{hashlib.sha256(CONTENT).hexdigest()}"'), URLS))
 
-    def load(folder, path=None):
-        return load_network(
-            SimpleNamespace(checkpoint=path), model, folder, lambda file: ("loaded", file), lambda: "seeded"
+
+@pytest.fixture
+def take(tmp_path, facts):
+    """Take the subject that the words ask for; return it, and what was called."""
+
+    def run(*words, facts=facts, load=None):
+        calls, watch = [], Stopwatch()
+
+        def load_any(checkpoint):
+            calls.append(f"load {checkpoint and checkpoint.name}")
+            return load(checkpoint) if load else f"network of {checkpoint and checkpoint.name}"
+
+        def export_to(out, network, facts):
+            calls.append(f"export {network} to {out}")
+            return out / facts.onnx
+
+        found = subject(
+            arguments(*words),
+            facts,
+            tmp_path,
+            load=load_any,
+            export_to=export_to,
+            sample="sample pictures",
+            watch=watch,
         )
+        assert ("export" in watch.seconds) == bool(calls)
+        return found, calls
 
-    return load
-
-
-def test_the_checkpoint_that_was_named_is_loaded_whatever_is_published(tmp_path, published, capsys):
-    path = tmp_path / "own.pth"
-    assert published(tmp_path / "lost", path) == (("loaded", path), None)
-    assert capsys.readouterr() == ("", "")
+    return run
 
 
-def test_the_published_checkpoint_is_loaded_where_it_is_there(tmp_path, published, capsys):
-    path = tmp_path / "weights" / "tiny.pth"
-    path.parent.mkdir()
-    path.write_bytes(CONTENT)
-    assert published(tmp_path) == (("loaded", path), None)
-    assert capsys.readouterr() == ("", "")
+@pytest.fixture
+def published(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "tiny.pth").write_bytes(CONTENT)
+    return tmp_path / "weights" / "tiny.pth"
 
 
-def test_without_any_checkpoint_seeded_weights_are_announced(tmp_path, published, capsys):
-    assert published(tmp_path) == ("seeded", SEEDED)
+@pytest.mark.parametrize(
+    ("words", "onnx", "network", "dataset", "caveats", "calls"),
+    [
+        (
+            "",
+            "output/tiny.onnx",
+            "network of tiny.pth",
+            "sample pictures",
+            ("sample pictures",),
+            ["load tiny.pth", "export network of tiny.pth to output"],
+        ),
+        (
+            "--data d --out o",
+            "o/tiny.onnx",
+            None,
+            "NONE",
+            (),
+            ["load tiny.pth", "export network of tiny.pth to o"],
+        ),
+        (
+            "--checkpoint own.pth",
+            "output/tiny.onnx",
+            "network of own.pth",
+            "sample pictures",
+            ("sample pictures",),
+            ["load own.pth", "export network of own.pth to output"],
+        ),
+        (
+            "--model m.onnx",
+            "m.onnx",
+            "network of tiny.pth",
+            "sample pictures",
+            ("sample pictures",),
+            ["load tiny.pth"],
+        ),
+        (
+            "--model m.onnx --checkpoint own.pth",
+            "m.onnx",
+            "network of own.pth",
+            "sample pictures",
+            ("sample pictures",),
+            ["load own.pth"],
+        ),
+        ("--model m.onnx --data d", "m.onnx", None, "NONE", (), []),
+    ],
+)
+@pytest.mark.usefixtures("published")
+def test_only_what_is_needed_is_loaded_and_exported(
+    take, words, onnx, network, dataset, caveats, calls, capsys
+):
+    found, called = take(*words.split())
+    assert (found.onnx, found.network, found.dataset) == (Path(onnx), network, dataset)
+    assert (found.caveats, called) == (caveats, calls)
     out, err = capsys.readouterr()
-    assert out == ""
+    assert out == (f"{onnx}: exported\n" if len(calls) == 2 else "")
+    assert err == ""
+
+
+def test_the_checkpoint_that_was_named_is_loaded_whatever_is_published(take, capsys):
+    assert take("--checkpoint", "own.pth")[1][0] == "load own.pth"
+    assert capsys.readouterr().err == ""
+
+
+def test_without_any_checkpoint_seeded_weights_are_announced(take, capsys):
+    found, calls = take()
+    assert calls == ["load None", "export network of None to output"]
+    assert found.caveats == ("sample pictures", SEEDED)
+    err = capsys.readouterr().err
     assert err.startswith("WARNING: could not download tiny.pth:")
     assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in err.splitlines()[-1]
+    assert take("--data", "d")[0].caveats == (SEEDED,)
 
 
-def test_a_checkpoint_without_a_published_hash_is_replaced_by_seeded_weights(tmp_path, write_model, capsys):
-    model = read_facts(write_model(('sha256 = "00"', "")))
-    found = load_network(
-        SimpleNamespace(checkpoint=None), model, tmp_path, lambda file: file, lambda: "seeded"
-    )
-    assert found == ("seeded", SEEDED)
+def test_a_checkpoint_without_a_published_hash_is_replaced_by_seeded_weights(take, write_model, capsys):
+    found, _ = take("--data", "d", facts=read_facts(write_model(('sha256 = "00"', ""))))
+    assert found.caveats == (SEEDED,)
     assert "https://example.org/tiny.pth: not downloaded, for no hash" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[::-1]])
-def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(tmp_path, published, content):
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "tiny.pth").write_bytes(content)
+def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(take, published, content):
+    published.write_bytes(content)
     with pytest.raises(GuideError, match="tiny.pth: expected "):
-        published(tmp_path)
+        take()
 
 
-def test_a_checkpoint_that_cannot_be_loaded_is_not_replaced_by_seeded_weights(tmp_path, write_model):
+def test_a_checkpoint_that_cannot_be_loaded_is_not_replaced_by_seeded_weights(take):
     def load(path):
         raise GuideError(f"{path}: not a Tiny checkpoint.")
 
-    options = SimpleNamespace(checkpoint=tmp_path / "own.pth")
     with pytest.raises(GuideError, match="own.pth: not a Tiny checkpoint"):
-        load_network(options, read_facts(write_model()), tmp_path, load, lambda: "seeded")
+        take("--checkpoint", "own.pth", load=load)
 
 
-def subject(tmp_path, *words, made_up=None):
-    calls = []
-
-    def load():
-        calls.append("load")
-        return "network", made_up
-
-    def export(network):
-        calls.append(f"export {network}")
-        return tmp_path / "new.onnx"
-
-    return subject_of(arguments(*words), load, export, "sample pictures"), calls
-
-
-@pytest.mark.parametrize(
-    ("words", "onnx", "network", "why", "calls"),
-    [
-        ("", "new.onnx", "network", "sample pictures", ["load", "export network"]),
-        ("--data d", "new.onnx", "network", None, ["load", "export network"]),
-        ("--model m.onnx", "m.onnx", "network", "sample pictures", ["load"]),
-        ("--model m.onnx --data d", "m.onnx", None, None, []),
-    ],
-)
-def test_only_what_is_needed_is_loaded_and_exported(words, onnx, network, why, calls, tmp_path, capsys):
-    found, called = subject(tmp_path, *words.split())
-    assert found.onnx.name == onnx
-    assert (found.network, found.why_not_comparable, called) == (network, why, calls)
-    assert found.seconds >= 0
-    assert (f"{tmp_path / 'new.onnx'}: exported" in capsys.readouterr().out) == ("export network" in calls)
-
-
-def test_made_up_weights_are_a_reason_of_their_own(tmp_path):
-    assert subject(tmp_path, "--data", "d", made_up=SEEDED)[0].why_not_comparable == SEEDED
-    assert subject(tmp_path, made_up=SEEDED)[0].why_not_comparable == f"sample pictures; {SEEDED}"
+def test_options_hold_what_was_parsed_and_cannot_be_changed():
+    found = arguments()
+    assert isinstance(found.own, argparse.Namespace)
+    with pytest.raises(AttributeError):
+        found.limit = 3

@@ -1,8 +1,7 @@
-"""report.py: the verdict and metrics.json."""
+"""report/metrics_json.py: the verdict, metrics.json, and what is printed of it."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
 
@@ -12,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.facts import Accuracy, read_facts
-from common.report.metrics_json import verdict, write_metrics
-from common.report.versions import versions
+from common.report.figures import Figures, Origin
+from common.report.metrics_json import caveats_of, conclude, verdict
 
 ACCURACY = Accuracy(
     dataset="NONE",
@@ -23,24 +22,25 @@ ACCURACY = Accuracy(
     npu={"AP": 0.79},
     accepted_drop=0.01,
 )
+SECONDS = {"infer": 1.23456, "score": 0, "total": 2.0}
 
 
 @pytest.fixture
-def report(tmp_path, write_model):
-    def write(metrics, why=None):
-        return write_metrics(
-            tmp_path / "output",
-            read_facts(write_model()),
-            dataset="NONE",
-            images=4,
-            metrics=metrics,
-            why_not_comparable=why,
-            backend="onnxruntime",
-            precision="float32",
-            seconds={"infer": 1.23456, "score": 0},
-        )
+def facts(write_model):
+    return read_facts(write_model())
 
-    return write
+
+@pytest.fixture
+def concluded(tmp_path, facts):
+    """Conclude, and return the exit status and metrics.json."""
+
+    def run(metrics, *caveats, pictures=4, more=None, files=None, text="AP: so much\n"):
+        figures = Figures(metrics, pictures, text, files or {})
+        origin = Origin("sample pictures" if caveats else "NONE", "onnxruntime", "float32", SECONDS, caveats)
+        status = conclude(tmp_path / "output", facts, figures, origin, more)
+        return status, json.loads((tmp_path / "output" / "metrics.json").read_text())
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -73,63 +73,89 @@ def test_the_verdict_is_relative_and_one_sided(published, measured, drop):
         assert result == "PASS"
 
 
-def test_versions_are_those_of_python_and_of_the_packages_installed():
-    found = versions()
-    assert found["python"] == platform.python_version()
-    for package in ("numpy", "onnx", "onnxruntime", "ascend-guides-common"):
-        assert found[package] == importlib.metadata.version(package)
-    assert all(isinstance(version, str) for version in found.values())
-
-
 @pytest.mark.parametrize(("measured", "result"), [(0.796, "PASS"), (0.7, "FAIL")])
 def test_a_comparable_figure_is_written_and_printed_with_its_difference(
-    tmp_path, report, measured, result, capsys
+    tmp_path, concluded, measured, result, capsys
 ):
-    contents = report({"AP": measured, "AP small": None})
-    path = tmp_path / "output" / "metrics.json"
-    assert json.loads(path.read_text()) == contents
+    status, contents = concluded({"AP": measured, "AP small": None}, more={"agreement": 1.0})
+    assert status == (result == "FAIL")
     assert {key: value for key, value in contents.items() if key != "versions"} == {
         "model": "tiny",
         "dataset": "NONE",
         "images": 4,
-        "metrics": {"AP": measured, "AP small": None},
+        "metrics": {"AP": measured, "AP small": None, "agreement": 1.0},
         "published": {"AP": 0.8},
         "comparable": True,
         "verdict": result,
         "backend": "onnxruntime",
         "precision": "float32",
-        "seconds": {"infer": 1.235, "score": 0},
+        "seconds": {"infer": 1.235, "score": 0, "total": 2.0},
     }
     difference = "-0.00400 absolute, -0.500 %" if result == "PASS" else "-0.10000 absolute, -12.500 %"
-    tools, _, verdict = capsys.readouterr().out.partition("\n")
+    text, tools, rest = capsys.readouterr().out.split("\n", 2)
+    assert text == "AP: so much"
     assert tools.startswith(
         f"measured with onnxruntime, float32, python {platform.python_version()}, platform "
     )
-    assert verdict == (
+    assert rest == (
         "published: AP 0.8 on NONE (its README)\n"
         f"difference: {difference} relative; a drop of 1 % is accepted\n"
         f"verdict: {result}\n"
-        f"{path}: the figures above, with versions and times\n"
+        f"{tmp_path / 'output' / 'metrics.json'}: the figures above, with versions and times\n"
     )
 
 
-def test_a_figure_that_is_not_comparable_gets_the_reason_and_no_verdict(report, capsys):
-    contents = report({"agreement": 1.0}, why="measured on 4 pictures")
+def test_a_figure_that_is_not_comparable_gets_the_reasons_and_no_verdict(concluded, capsys):
+    status, contents = concluded({"AP": 0.1}, "sample pictures", "seeded weights")
+    assert status == 0
     assert (contents["comparable"], contents["verdict"]) == (False, "not comparable")
-    assert contents["why"] == "measured on 4 pictures"
+    assert contents["why"] == "sample pictures; seeded weights"
     printed = capsys.readouterr().out
-    assert "not comparable with the published figure: measured on 4 pictures\n" in printed
+    assert printed.startswith("measured on sample pictures; seeded weights:\nAP: so much\nmeasured with ")
+    assert "not comparable with the published figure: sample pictures; seeded weights\n" in printed
     assert "verdict: not comparable\n" in printed
     assert "difference" not in printed
 
 
+@pytest.mark.parametrize("pictures", [0, 3, 5])
+def test_another_number_of_pictures_is_not_comparable(concluded, pictures):
+    status, contents = concluded({"AP": 0.1}, pictures=pictures)
+    assert (status, contents["verdict"], contents["images"]) == (0, "not comparable", pictures)
+    assert contents["why"] == f"{pictures} of the 4 pictures of NONE"
+
+
+def test_the_number_of_pictures_matters_only_where_nothing_else_does(facts):
+    for caveats, pictures, expected in (
+        ((), 4, ()),
+        ((), 3, ("3 of the 4 pictures of NONE",)),
+        (("sample pictures",), 3, ("sample pictures",)),
+        (("sample pictures",), 4, ("sample pictures",)),
+    ):
+        origin = Origin("", None, None, {}, caveats)
+        assert caveats_of(facts, Figures({}, pictures, ""), origin) == expected
+
+
 @pytest.mark.parametrize("metrics", [{}, {"AP": None}, {"recall": 0.9}])
-def test_without_the_metric_the_verdict_is_fail(report, metrics, capsys):
-    contents = report(metrics)
-    assert (contents["verdict"], contents["metrics"]) == ("FAIL", metrics)
+def test_without_the_metric_the_verdict_is_fail(concluded, metrics, capsys):
+    status, contents = concluded(metrics)
+    assert (status, contents["verdict"], contents["metrics"]) == (1, "FAIL", metrics)
     assert "difference" not in capsys.readouterr().out
 
 
-def test_a_figure_that_is_not_a_number_is_null_and_fails(report):
-    contents = report({"AP": float("nan")})
-    assert (contents["verdict"], contents["metrics"]) == ("FAIL", {"AP": None})
+def test_a_figure_that_is_not_a_number_is_null_and_fails(concluded):
+    status, contents = concluded({"AP": float("nan")}, more={"largest": float("nan")})
+    assert (status, contents["verdict"]) == (1, "FAIL")
+    assert contents["metrics"] == {"AP": None, "largest": None}
+
+
+def test_the_figures_files_are_written_beside_metrics_json(tmp_path, concluded):
+    concluded({"AP": 0.8}, files={"results.txt": "AP: 0.8\n", "more/é.json": "{}\n"})
+    assert (tmp_path / "output" / "results.txt").read_text() == "AP: 0.8\n"
+    assert (tmp_path / "output" / "more" / "é.json").read_text() == "{}\n"
+
+
+def test_what_is_not_known_of_the_origin_is_null(tmp_path, facts, capsys):
+    conclude(tmp_path, facts, Figures({"AP": 0.8}, 4, ""), Origin("NONE", None, None, {}))
+    contents = json.loads((tmp_path / "metrics.json").read_text())
+    assert (contents["backend"], contents["precision"], contents["seconds"]) == (None, None, {})
+    assert capsys.readouterr().out.startswith("measured with python ")

@@ -87,12 +87,12 @@ def test_names_shapes_and_batch_are_as_asked(model, out, batch_size, batch, caps
 def test_the_export_gives_what_torch_gives(model, out, batch_size):
     network = Tiny().eval()
     export(network, model, out, batch_size)
-    deployed = open_model(out)
-    for count in [batch_size] if batch_size else [1, 2, 7]:
-        images = np.random.default_rng(count).random((count, 3, 4, 6), np.float32)
-        for found, wanted in zip(deployed.run({"image": images}), run_torch(network, images), strict=True):
-            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-    deployed.close()
+    with open_model(out) as deployed:
+        for count in [batch_size] if batch_size else [1, 2, 7]:
+            images = np.random.default_rng(count).random((count, 3, 4, 6), np.float32)
+            outputs = deployed.run({"image": images})
+            for found, wanted in zip(outputs, run_torch(network, images), strict=True):
+                np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17])

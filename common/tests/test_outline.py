@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnx
 import pytest
 from onnx import helper
 
 from common import cli
 from common.errors import GuideError
-from common.graph.outline import Value, describe, load
+from common.graph.outline import Value, describe, item_shape, load, only_input
 
 
 @pytest.mark.parametrize(("batch", "shown"), [("N", "N"), (4, 4), (None, "?")])
@@ -113,3 +115,26 @@ def test_a_missing_file_and_a_directory_are_named(tmp_path, capsys):
     assert str(error.value).startswith(f"{tmp_path / 'lost.onnx'}: no such ONNX file.")
     assert cli.command(lambda _: load(tmp_path))([]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path}: Is a directory\n"
+
+
+@pytest.mark.parametrize("batch", ["N", 4])
+def test_the_shape_of_one_item_is_what_comes_after_the_batch(batch):
+    assert item_shape(Value("image", "float32", (batch, 3, 4, 6))) == (3, 4, 6)
+    assert item_shape(Value("count", "int64", (batch,))) == ()
+
+
+def test_a_shape_that_is_dynamic_beyond_the_batch_is_refused():
+    with pytest.raises(GuideError) as error:
+        item_shape(Value("image", "float32", ("N", 3, "height", 6)))
+    assert str(error.value) == (
+        "the model's input shape ('N', 3, 'height', 6) is dynamic beyond the batch; export it fixed."
+    )
+
+
+def test_one_input_is_expected():
+    one = Value("image", "float32", ("N", 3))
+    assert only_input([one], Path("a.onnx")) is one
+    for wrong in ([], [one, one]):
+        with pytest.raises(GuideError) as error:
+            only_input(wrong, Path("a.onnx"))
+        assert str(error.value) == f"a.onnx: expected a model with one input, found {len(wrong)}."

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from common.resume import unfinished
+from common.resume import missing
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def step(tmp_path):
     def run(settings=None, names="ab", make="ab"):
         sources = {name: tmp_path / "in" / name for name in names}
         targets = {name: [tmp_path / "out" / name] for name in names}
-        todo = unfinished(tmp_path / "run.json", settings or {"model": 1}, sources, targets.__getitem__)
+        todo = missing(tmp_path / "run.json", settings or {"model": 1}, sources, targets.__getitem__)
         for name in todo:
             if name in make:
                 targets[name][0].write_text(sources[name].read_text())
@@ -69,5 +69,5 @@ def test_targets_can_be_checked_further(tmp_path):
     (tmp_path / "in").touch()
     (tmp_path / "out").write_text("cut")
     sources, arguments = {"a": tmp_path / "in"}, (lambda _: [tmp_path / "out"], lambda path: False)
-    assert unfinished(tmp_path / "run.json", {}, sources, *arguments) == ["a"]
-    assert unfinished(tmp_path / "run.json", {}, sources, *arguments) == ["a"]
+    assert missing(tmp_path / "run.json", {}, sources, *arguments) == ["a"]
+    assert missing(tmp_path / "run.json", {}, sources, *arguments) == ["a"]

@@ -1,165 +1,173 @@
-"""stream.py: from sources to outputs in order, in batches, with errors that name the sources."""
+"""engine/stream.py: each item's own result, in the order of the sources, whatever the batches, threads and models."""
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections import defaultdict
-from types import SimpleNamespace
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.backends.deployed import open_model
-from common.engine.stream import run_model
+from common.engine.stream import run
+from common.engine.task import Task
 from common.errors import GuideError
 from common.graph.outline import Value
-
-
-class Noting:
-    """An open model that notes how many images it is given at a time."""
-
-    def __init__(self, model):
-        self.model, self.sizes = model, []
-        self.inputs, self.outputs = model.inputs, model.outputs
-
-    def run(self, feeds):
-        self.sizes.append(len(feeds["image"]))
-        return self.model.run(feeds)
-
-
-@pytest.fixture
-def model(make_onnx):
-    model = open_model(make_onnx())
-    yield Noting(model)
-    model.close()
+from common.timing import Stopwatch
 
 
 def prepare(number):
-    return np.full((3, 4, 6), number, np.float32), f"extra {number}"
+    return {"image": np.full(3, number, np.float32), "more": np.array(number + 1000)}, f"context {number}"
 
 
-def run(model, sources, function=prepare, batch_size=2, workers=2, seconds=None):
-    seconds = {} if seconds is None else seconds
-    return run_model(model, sources, function, batch_size=batch_size, workers=workers, seconds=seconds)
+def finish(outputs, context):
+    twice, total = outputs
+    return twice.tolist(), float(total), context
+
+
+TASK = Task(prepare, finish)
 
 
 def named(numbers):
     return {f"name {number}": number for number in numbers}
 
 
+def results(models, sources, task=TASK, batch_size=2, workers=2, watch=None):
+    return run(task, models, sources, batch_size=batch_size, workers=workers, watch=watch or Stopwatch())
+
+
+def expected(numbers, more=0):
+    return [(f"name {n}", ([2.0 * n] * 3, 3.0 * n + more * (n + 1000), f"context {n}")) for n in numbers]
+
+
 @given(
-    numbers=st.lists(st.integers(-1000, 1000), max_size=9, unique=True),
-    batch_size=st.integers(1, 4),
+    numbers=st.lists(st.integers(-1000, 1000), max_size=40, unique=True),
+    batch_size=st.sampled_from([1, 3, 16]),
     workers=st.integers(1, 4),
+    models=st.integers(1, 3),
 )
-def test_every_source_gets_its_own_outputs_in_the_order_given(model, numbers, batch_size, workers):
-    model.sizes.clear()
-    found = list(run(model, named(numbers), batch_size=batch_size, workers=workers))
-    assert [(name, extra) for name, extra, _ in found] == [(f"name {n}", f"extra {n}") for n in numbers]
-    for number, (_, _, (scaled, sums)) in zip(numbers, found, strict=True):
-        np.testing.assert_array_equal(scaled, np.full((3, 4, 6), 2 * number))
-        np.testing.assert_array_equal(sums, np.full(3, 24 * number))
+def test_every_source_gets_its_own_result_in_the_order_given(doubling, numbers, batch_size, workers, models):
+    networks = [doubling() for _ in range(models)]
+    assert list(results(networks, named(numbers), TASK, batch_size, workers)) == expected(numbers)
     whole, rest = divmod(len(numbers), batch_size)
-    assert model.sizes == [batch_size] * whole + [rest] * bool(rest)
+    sizes = Counter(size for network in networks for size in network.sizes)
+    assert sizes == Counter([batch_size] * whole + [rest] * bool(rest))
+    fed = [feeds["image"][:, 0].tolist() for network in networks for feeds in network.fed]
+    assert all(len(network.threads) <= 1 for network in networks)
+    batches = [numbers[i : i + batch_size] for i in range(0, len(numbers), batch_size)]
+    assert sorted(fed) == sorted(batches)
+    assert models > 1 or fed == batches
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_a_last_batch_that_is_smaller_than_a_fixed_one_is_cut_off_again(make_onnx, workers):
-    model = open_model(make_onnx(batch=4))
-    found = list(run(model, named(range(6)), batch_size=4, workers=workers))
-    assert [int(sums[0]) // 24 for _, _, (_, sums) in found] == list(range(6))
-    model.close()
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+@pytest.mark.parametrize("count", [1, 15, 16, 17])
+def test_a_fixed_batch_is_filled_up_with_its_last_item(doubling, batch_size, count):
+    network = doubling(16)
+    assert list(results([network], named(range(count)), batch_size=batch_size)) == expected(range(count))
+    assert set(network.sizes) == {16}
+    rest = count % batch_size or batch_size
+    assert network.fed[-1]["image"][rest - 1 :, 0].tolist() == [count - 1] * (17 - rest)
 
 
-class Two(Noting):
-    """A model with a second input, whose sums are those plus it."""
-
-    def __init__(self, model):
-        super().__init__(model)
-        self.inputs = (*model.inputs, Value("more", "float32", ("N", 3)))
-
-    def run(self, feeds):
-        self.sizes.append((len(feeds["image"]), feeds["more"].shape))
-        scaled, sums = self.model.run({"image": feeds["image"]})
-        return [scaled, sums + feeds["more"]]
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("two", [False, True])
+def test_a_second_input_is_fed_by_its_name_where_the_network_asks_for_it(doubling, two, batch_size):
+    network = doubling(two=two)
+    found = list(results([network], named(range(5)), batch_size=batch_size))
+    assert found == expected(range(5), more=two)
+    assert {name for feeds in network.fed for name in feeds} == ({"image", "more"} if two else {"image"})
+    assert {feeds["more"].dtype.name for feeds in network.fed if two} <= {"int64"}
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_further_inputs_are_made_from_what_prepare_gave_beside_the_image(model, workers):
-    two, seconds = Two(model.model), {}
-    found = list(
-        run_model(
-            two,
-            named(range(5)),
-            prepare,
-            lambda extra: [np.full(3, int(extra.split()[1]) + 1000, np.float32)],
-            batch_size=2,
-            workers=workers,
-            seconds=seconds,
-        )
-    )
-    assert [(name, extra) for name, extra, _ in found] == [(f"name {n}", f"extra {n}") for n in range(5)]
-    assert [sums.tolist() for _, _, (_, sums) in found] == [[25 * n + 1000] * 3 for n in range(5)]
-    assert two.sizes == [(2, (2, 3)), (2, (2, 3)), (1, (1, 3))]
+INPUTS = {
+    "missing": ({"picture": np.zeros(3)}, "the network asks for the input 'image'; there is picture."),
+    "shape": (
+        {"image": np.zeros((3, 1), np.float32)},
+        "expected the input 'image' as float32 of shape (3,), found float32 of shape (3, 1).",
+    ),
+    "one value": (  # numpy would repeat it
+        {"image": np.zeros((), np.float32)},
+        "expected the input 'image' as float32 of shape (3,), found float32 of shape ().",
+    ),
+    "type": (  # numpy would round it
+        {"image": np.zeros(3)},
+        "expected the input 'image' as float32 of shape (3,), found float64 of shape (3,).",
+    ),
+    "byte order": (
+        {"image": np.zeros(3, ">f4")},
+        "expected the input 'image' as float32 of shape (3,), found >f4 of shape (3,).",
+    ),
+}
 
 
-def test_what_a_batch_gave_is_there_before_the_next_sources_are_run(model):
-    results = run(model, named(range(100)))
-    assert next(results)[0] == "name 0"
-    assert model.sizes == [2]
-    next(results)
-    assert model.sizes == [2]
-    next(results)
-    assert model.sizes == [2, 2]
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "names"),
-    [(1, "name 5"), (2, "name 4, name 5"), (6, "name 0, name 1, name 2 and 3 more")],
-)
-def test_an_error_of_the_model_names_the_sources_of_its_batch(model, batch_size, names):
-    def spoiled(number):
-        image, extra = prepare(number)
-        return image + (np.float32(np.nan) if number == 5 else 0), extra
-
-    results = run(model, named(range(7)), spoiled, batch_size)
-    before = 5 // batch_size * batch_size
-    assert [next(results)[0] for _ in range(before)] == [f"name {n}" for n in range(before)]
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("kind", INPUTS)
+def test_an_input_that_does_not_fit_is_refused_by_the_items_key(doubling, kind, batch_size):
+    inputs, message = INPUTS[kind]
+    task = Task(lambda n: (inputs, None) if n == 3 else prepare(n), finish)
     with pytest.raises(GuideError) as error:
-        next(results)
-    assert str(error.value) == f"{names}: output 'scaled' holds values that are not finite."
+        list(results([doubling()], named(range(6)), task, batch_size))
+    assert str(error.value) == f"name 3: {message}"
 
 
-def test_an_error_of_a_source_arrives_as_it_is_after_the_batches_before_it(model):
-    def unreadable(number):
-        if number == 3:
-            raise GuideError("3.jpg: no such picture.")
-        return prepare(number)
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_input_that_is_dynamic_beyond_the_batch_is_refused(doubling, batch_size):
+    network = doubling()
+    network.inputs = (Value("image", "float32", ("N", "length")),)
+    with pytest.raises(GuideError, match=r"input shape \('N', 'length'\) is dynamic beyond the batch"):
+        list(results([network], named(range(4)), batch_size=batch_size))
 
-    results = run(model, named(range(5)), unreadable)
-    assert [next(results)[0], next(results)[0]] == ["name 0", "name 1"]
-    with pytest.raises(GuideError, match=r"^3.jpg: no such picture.$"):
-        next(results)
-    assert list(results) == []
+
+def test_a_single_item_is_not_copied(doubling):
+    images = {f"name {n}": np.full(3, n, np.float32) for n in range(4)}
+    network = doubling()
+    list(results([network], images, Task(lambda image: ({"image": image}, ""), finish), 1))
+    for feeds, image in zip(network.fed, images.values(), strict=True):
+        assert feeds["image"].shape == (1, 3)
+        assert np.shares_memory(feeds["image"], image)
+
+
+def test_the_last_item_alone_is_not_copied_either(doubling):
+    images = {f"name {n}": np.full(3, n, np.float32) for n in range(3)}
+    network = doubling()
+    list(results([network], images, Task(lambda image: ({"image": image}, ""), finish), 2))
+    assert [np.shares_memory(feeds["image"], images["name 2"]) for feeds in network.fed] == [False, True]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_network_is_fed_arrays_in_c_order(doubling, batch_size):
+    network = doubling()
+    task = Task(lambda n: ({"image": np.arange(n, n + 3, dtype=np.float32)[::-1]}, ""), finish)
+    found = [twice for _, (twice, _, _) in results([network], named(range(4)), task, batch_size)]
+    assert found == [[2.0 * n + 4, 2.0 * n + 2, 2.0 * n] for n in range(4)]
+    assert all(feeds["image"].flags.c_contiguous for feeds in network.fed)
+
+
+def test_without_a_source_there_is_no_result(doubling):
+    network = doubling()
+    assert list(results([network], {})) == []
+    assert network.fed == []
+
+
+def test_nothing_begins_before_the_first_result_is_asked_for(doubling):
+    network, before = doubling(), threading.active_count()
+    stream = results([network], named(range(9)))
+    assert threading.active_count() == before
+    assert next(stream) == expected([0])[0]
+    assert len(list(stream)) == 8
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(("count", "batches"), [(0, 0), (1, 1), (7, 4)])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_seconds_are_summed_over_sources_and_batches(model, monkeypatch, workers, count, batches):
-    clocks = defaultdict(itertools.count)  # each thread has its own, which counts how often it is asked
-    clock = SimpleNamespace(perf_counter=lambda: next(clocks[threading.get_ident()]))
-    monkeypatch.setattr("common.engine.stream.time", clock)
-    seconds = {"infer": 99.0, "postprocess": 5.0}
-    assert len(list(run(model, named(range(count)), workers=workers, seconds=seconds))) == count
-    assert seconds == {"preprocess": count, "infer": batches, "postprocess": 5.0}
+def test_every_stage_of_every_item_is_timed(doubling, workers, count, batches):
+    class Counting(Stopwatch):
+        def __call__(self, stage):
+            stages.append(stage)
+            return super().__call__(stage)
 
-
-def test_a_consumer_that_stops_leaves_no_thread_behind(model):
-    before = threading.active_count()
-    results = run(model, named(range(1000)))
-    next(results)
-    results.close()
-    assert threading.active_count() == before
+    stages, watch = [], Counting()
+    assert len(list(results([doubling()], named(range(count)), workers=workers, watch=watch))) == count
+    assert Counter(stages) == Counter(preprocess=count, stack=count, infer=batches, postprocess=count)
+    assert set(watch.seconds) == {*stages, "total"}

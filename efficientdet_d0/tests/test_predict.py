@@ -85,9 +85,3 @@ def test_a_picture_that_is_too_narrow_is_named_once(twin_onnx, tmp_path, run):
     Image.new("RGB", (2000, 1)).save(tmp_path / "line.png")
     done = run("predict.py", tmp_path / "line.png", "--model", twin_onnx, "--out", tmp_path / "out")
     assert done.stderr == f"error: line: {tmp_path / 'line.png'}: the picture is too narrow: 2000x1 pixels.\n"
-
-
-def test_a_model_that_does_not_exist_is_named(street, tmp_path, run):
-    done = run("predict.py", street, "--model", "absent.onnx", "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert "absent.onnx: no such ONNX file" in done.stderr

@@ -160,6 +160,20 @@ def test_both_routes_refuse_the_same_pictures_in_the_same_words(
     assert not any(name.startswith(".") for name in left)
 
 
+@pytest.mark.parametrize("route", ["preprocess.py", "evaluate.py"])
+def test_an_annotation_that_changes_afterwards_is_compared_again(route, data, twin_onnx, tmp_path, run):
+    model = ["--model", twin_onnx] if route == "evaluate.py" else []
+    words = (route, "--data", data, "--out", tmp_path / "out", *model)
+    assert run(*words).returncode == 0
+    annotations = data / "annotations" / "instances_val2017.json"
+    content = read_json(annotations)
+    next(image for image in content["images"] if image["file_name"] == "empty.jpg")["width"] += 1
+    annotations.write_text(json.dumps(content))
+    done = run(*words)
+    assert done.returncode == 1
+    assert "empty.jpg: has 40x40 pixels, 41x40 in the annotations. Is it another picture?" in done.stderr
+
+
 def test_a_subset_is_labelled_and_has_no_verdict(scored):
     report = read_json(scored / "metrics.json")
     assert (report["model"], report["dataset"], report["images"]) == ("efficientdet_d0", "COCO val2017", 6)

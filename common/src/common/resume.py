@@ -16,14 +16,18 @@ def missing(
     sources: Mapping[str, Path],
     targets: Callable[[str], Sequence[Path]],
     is_complete: Callable[[Path], bool] = Path.is_file,
+    particulars: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the names in `sources` whose targets have to be made, and write down what this run is.
 
     Targets count if `record` says that a run with the same settings made them from the same source file, told by
-    path, inode and time of change; targets of anything else are removed. Files must be written complete or not at
-    all, see `files.staged`.
+    path, inode and time of change, and with the same `particulars`, what a name stands for beside its file; targets of
+    anything else are removed. Files must be written complete or not at all, see `files.staged`.
     """
     identities = {name: _identity(path) for name, path in sources.items()}
+    for name, words in (particulars or {}).items():
+        if words:
+            identities[name].append(words)
     known = _known(record, run)
     for name, identity in identities.items():
         if known.get(name) != identity:

@@ -15,6 +15,7 @@ from common.backends.torch import Torch
 from common.compare.differences import as_metrics, check_differences, largest_differences, print_differences
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, Outputs, ResultT, SourceT, Task
+from common.errors import about
 from common.facts import Facts
 from common.graph.aipp import named_aipp
 from common.threads import batches
@@ -90,7 +91,8 @@ def with_torch(
             for key, (found, context) in ours.items():
                 wanted, _ = theirs[key]
                 largest = np.maximum(largest, differences(found, wanted))  # keeps NaN
-                result, results[key] = task.finish(found, context), task.finish(wanted, context)
+                with about(key):
+                    result, results[key] = task.finish(found, context), task.finish(wanted, context)
                 if same:
                     counts += (_count(results[key]), _count(result), same(result, results[key]))
     print(f"agreement with torch on {len(sources)} inputs:")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from common import cli, resume
-from common.engine.task import ContextT, ResultT, SourceT, Task, file_of
+from common.engine.task import ContextT, ResultT, SourceT, Task, file_of, particulars
 from common.errors import about
 from common.files import write_array
 from common.npu_files.inputs import is_whole
@@ -24,7 +24,7 @@ def write_inputs(
 ) -> None:
     """Write the first input of each source to `out/<key>.bin`, `size` bytes, in threads.
 
-    What is there counts if it was made from the same source file, which `out/preprocess.json` tells.
+    What is there counts if it was made from the same source, which `out/preprocess.json` tells.
     """
     files = {key: file_of(source) for key, source in sources.items()}
     todo = resume.missing(
@@ -33,6 +33,7 @@ def write_inputs(
         files,
         lambda key: [out / f"{key}.bin"],
         lambda path: is_whole(path, size),
+        {key: particulars(source) for key, source in sources.items()},
     )
 
     def write(key: str) -> None:

@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common import cli
-from common.engine.task import Array, Source, file_of
+from common.engine.task import Array, Source, file_of, particulars
 from common.errors import GuideError
 from common.files import file_hash
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-INTERVAL = 1.0  # seconds between writes; what came later than the last one is computed again after a kill
+INTERVAL = 0.5  # seconds between writes; what came later than the last one is computed again after a kill
+_PRAGMAS = {"application_id": 0x41474331, "user_version": 1}  # a store of ours, and the version of its tables
 _RUN = "CREATE TABLE run (settings TEXT NOT NULL)"
 _RESULTS = """CREATE TABLE results (
     key BLOB PRIMARY KEY, source TEXT NOT NULL, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,
@@ -41,13 +42,13 @@ class Store:
     """The results of one run over `sources`, by key, one array each.
 
     Results of another run (`run` has the network's hash, backend, precision, settings) are forgotten when the store is
-    opened, those of a file whose content has changed when `missing` is asked. Parts computed elsewhere join by key.
+    opened, those of an item whose file or annotation has changed when `missing` is asked. Parts computed elsewhere join by key.
     Several processes may fill one file; once one of another run opens it, those of the first get an error.
 
     Attributes:
         path: the file.
         forgotten: how many results of another run were there.
-        changed: how many results `missing` last found to be of a file with another content.
+        changed: how many results `missing` last found to be of an item that has changed.
     """
 
     def __init__(self, path: Path, run: Mapping[str, str], sources: Mapping[str, Source]) -> None:
@@ -70,7 +71,14 @@ class Store:
         self._database.text_factory = lambda text: text.decode("utf-8", "replace")  # of a damaged file
         with self._changing():
             found = {sql for (sql,) in self._database.execute("SELECT sql FROM sqlite_master")}
+            (kind,), (version,) = (self._database.execute(f"PRAGMA {p}").fetchone() for p in _PRAGMAS)
+            if kind == _PRAGMAS["application_id"] and version != _PRAGMAS["user_version"]:
+                for name in ("run", "results"):  # as another version of this program wrote it
+                    self._database.execute(f"DROP TABLE IF EXISTS {name}")
+                found = set()
             if not found:
+                for pragma, value in _PRAGMAS.items():
+                    self._database.execute(f"PRAGMA {pragma} = {value}")
                 self._database.execute(_RUN)
                 self._database.execute(_RESULTS)
             elif found != {_RUN, _RESULTS}:
@@ -93,7 +101,7 @@ class Store:
         self._database.close()
 
     def missing(self) -> dict[str, Any]:
-        """Return the sources without a result, and those whose file has another content than when it was made."""
+        """Return the sources without a result, and those that have changed since theirs was made."""
         keys = {_bytes(key): key for key in self._sources}
         stored: dict[str, str] = {}
         with self._told():
@@ -179,18 +187,19 @@ class Store:
             yield
 
     def _hash(self, key: str) -> str:
-        """Return the hash of what a result is made from, none where that is not certain.
+        """Return what tells the item that a result is made from from any other, nothing where that is not certain.
 
         A file that was written after the store was opened may be another than the one that was read.
         """
-        path = file_of(self._sources[key])
+        source = self._sources[key]
+        path = file_of(source)
         if path not in self._hashes:
             try:
                 digest = file_hash(path)
                 self._hashes[path] = "" if path.stat().st_ctime_ns > self._opened else digest
             except FileNotFoundError:  # told by who reads it
                 self._hashes[path] = ""
-        return self._hashes[path]
+        return self._hashes[path] and f"{self._hashes[path]} {particulars(source)}"
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -206,10 +215,13 @@ class Store:
             if type(error) is not sqlite3.DatabaseError:
                 raise  # a mistake of ours
             raise self._damaged(str(error)) from None
+        except UnicodeDecodeError:  # of the words in which SQLite quotes a damaged file
+            raise self._damaged("it holds what is no text") from None
 
     def _damaged(self, reason: str) -> GuideError:
         return GuideError(
-            f"{self.path}: not a store of results, or damaged ({reason}); remove it, and run the same command again."
+            f"{self.path}: not a store of results, or damaged ({' '.join(reason.split())}); "
+            "remove it, and run the same command again."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -43,3 +43,11 @@ class Task(Generic[SourceT, ContextT, ResultT]):
 def file_of(source: Source) -> Path:
     """Return the file that an item is made from."""
     return source if isinstance(source, Path) else source.path
+
+
+def particulars(source: Source) -> str:
+    """Return what an item is beside its file, in words: the numbers and texts that it carries."""
+    if not is_dataclass(source):
+        return ""
+    values = {field.name: getattr(source, field.name) for field in fields(source)}
+    return repr({name: value for name, value in values.items() if isinstance(value, (bool, int, float, str))})

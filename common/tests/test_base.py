@@ -1,0 +1,95 @@
+"""backends/base.py: batches as a network wants them, and outputs that can be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.backends.base import check_outputs, choose_batch_size, feed, fixed_batch, run_batch
+from common.errors import GuideError
+
+BOTH = pytest.mark.parametrize("function", [feed, run_batch])
+
+
+def images(count):
+    return np.random.default_rng(count).integers(0, 256, (count, 3)).astype(np.float32)
+
+
+@given(fixed=st.sampled_from([None, 1, 2, 5]), count=st.integers(1, 5))
+def test_a_batch_smaller_than_a_fixed_one_is_padded_and_cut_off_again(doubling, fixed, count):
+    network, given = doubling(fixed or "N"), images(min(count, fixed or count))
+    assert fixed_batch(network) == fixed
+    twice, total = run_batch(network, {"image": given})
+    np.testing.assert_array_equal(twice, 2 * given)
+    np.testing.assert_array_equal(total, given.sum(1))
+
+
+@pytest.mark.parametrize(
+    ("batch", "asked", "chosen"), [("N", None, 1), ("N", 8, 8), (4, None, 4), (4, 4, 4), (4, 3, 3)]
+)
+def test_the_batch_size_is_what_was_asked_for_or_the_models_own(doubling, batch, asked, chosen):
+    assert choose_batch_size(doubling(batch), asked) == chosen
+
+
+def test_a_batch_larger_than_a_fixed_one_is_refused(doubling):
+    with pytest.raises(GuideError) as error:
+        choose_batch_size(doubling(4), 5)
+    assert str(error.value) == "the model was built for batches of 4; --batch-size 5 is more."
+
+
+@BOTH
+def test_padding_repeats_the_last_row_of_every_input(doubling, function):
+    network, given, more = doubling(4, two=True), images(2), np.array([5, 7])
+    twice, total = function(network, {"image": given, "more": more, "another": None})
+    np.testing.assert_array_equal(network.fed[0]["image"], given[[0, 1, 1, 1]])
+    np.testing.assert_array_equal(network.fed[0]["more"], [5, 7, 7, 7])
+    assert network.fed[0].keys() == {"image", "more"}
+    assert (len(twice), total.tolist()) == (2, (given.sum(1) + more).tolist())
+
+
+def test_a_whole_batch_is_not_copied(doubling):
+    network, given = doubling(2), images(2)
+    run_batch(network, {"image": given})
+    assert network.fed[0]["image"] is given
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_outputs_that_are_not_finite_are_refused_by_name(doubling, value):
+    given = images(2)
+    given[1, 0] = value
+    feed(doubling(), {"image": given})  # the engine asks item by item
+    with pytest.raises(GuideError) as error:
+        run_batch(doubling(), {"image": given})
+    assert str(error.value) == "output 'twice' holds values that are not finite."
+
+
+def test_every_output_is_checked(doubling):
+    values = doubling().outputs
+    check_outputs(values, [np.zeros(3), np.zeros(0)])
+    check_outputs(values, [np.arange(3), np.array(2)])
+    with pytest.raises(GuideError, match="output 'sum' holds values that are not finite"):
+        check_outputs(values, [np.zeros(3), np.float32(np.nan)])
+    with pytest.raises(ValueError, match="zip"):
+        check_outputs(values, [np.zeros(3)])
+
+
+@BOTH
+@pytest.mark.parametrize("wrong", [np.zeros((3, 4)), np.zeros(()), np.zeros((1, 2))])
+def test_outputs_without_the_batch_first_are_refused(doubling, function, wrong):
+    network = doubling()
+    network.run = lambda feeds: [wrong, np.zeros(2)]
+    with pytest.raises(GuideError) as error:
+        function(network, {"image": images(2)})
+    assert str(error.value) == (
+        f"output 'twice' has the shape {wrong.shape} for 2 images; the batch must be first."
+    )
+
+
+@BOTH
+def test_another_number_of_outputs_is_a_mistake(doubling, function):
+    network = doubling()
+    network.run = lambda feeds: [np.zeros((2, 3))]
+    with pytest.raises(ValueError, match="zip"):
+        function(network, {"image": images(2)})

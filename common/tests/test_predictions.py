@@ -1,0 +1,155 @@
+"""evaluation.py: predictions: what is computed, what is stored, what is computed again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.engine.task import Task
+from common.errors import GuideError
+from common.evaluation import Options, predictions
+from common.timing import Stopwatch
+
+pytestmark = pytest.mark.usefixtures("quick_sqlite")
+
+
+def prepare(path):
+    text = path.read_text()
+    if text == "broken":
+        raise GuideError(f"{path}: damaged.")
+    return {"image": np.full(3, int(text), np.float32)}, int(text)
+
+
+def finish(outputs, number):
+    return np.full((number % 3, 2), outputs[1], np.float32)
+
+
+TASK = Task(prepare, finish)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    found = {f"name {number}": tmp_path / f"{number}.txt" for number in range(7)}
+    for number, path in enumerate(found.values()):
+        path.write_text(str(number))
+    return found
+
+
+@pytest.fixture
+def predict(tmp_path, doubling, sources):
+    """Predict, and return the results and the sizes of the batches that were run."""
+
+    def run(batch_size=None, batch="N", sources=sources, task=TASK, identity="doubling"):
+        network = doubling(batch)
+        network.identity = identity
+        options = Options(
+            None, None, None, None, None, tmp_path / "output", batch_size, 2, argparse.Namespace()
+        )
+        found = predictions(task, network, sources, options, Stopwatch())
+        try:
+            return {key: array.tolist() for key, array in found}, network.sizes
+        finally:
+            run.sizes = network.sizes
+
+    return run
+
+
+def expected(numbers):
+    return {f"name {n}": [[3.0 * n] * 2] * (n % 3) for n in numbers}
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "batch", "sizes"),
+    [(None, "N", [1] * 7), (3, "N", [3, 3, 1]), (None, 4, [4, 4]), (3, 4, [4, 4, 4]), (16, "N", [7])],
+)
+def test_everything_is_predicted_in_batches_of_the_size_asked_for_else_the_models_own(
+    predict, tmp_path, capsys, batch_size, batch, sizes
+):
+    found, run = predict(batch_size, batch)
+    assert found == expected(range(7))
+    assert list(found) == list(expected(range(7)))
+    assert run == sizes
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["predictions.sqlite"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_second_run_computes_nothing_and_says_so(predict, tmp_path, capsys):
+    first, _ = predict(3)
+    assert predict(3) == (first, [])
+    assert capsys.readouterr().out == (
+        f"{tmp_path / 'output' / 'predictions.sqlite'}: 7 of 7 results are there already\n"
+    )
+
+
+def test_an_interrupted_run_goes_on_with_the_batch_it_was_at(predict, sources, capsys):
+    sources["name 5"].write_text("broken")
+    with pytest.raises(GuideError) as error:
+        predict(3)
+    assert str(error.value) == f"name 5: {sources['name 5']}: damaged."
+    sources["name 5"].write_text("5")
+    assert predict(3) == (expected(range(7)), [3, 1])
+    assert "3 of 7 results are there already\n" in capsys.readouterr().out
+
+
+def test_only_a_changed_picture_is_computed_again(predict, sources):
+    predict()
+    sources["name 2"].write_text("20")
+    sources["name 3"].touch()
+    found, sizes = predict()
+    assert sizes == [1]
+    assert found == {**expected(range(7)), "name 2": [[60.0, 60.0]] * 2}
+
+
+def test_a_deleted_picture_is_told_by_who_reads_it(predict, sources):
+    predict()
+    sources["name 2"].unlink()
+    with pytest.raises(FileNotFoundError):
+        predict()
+
+
+def test_more_pictures_are_added_to_those_that_are_there(predict, sources):
+    few = dict(list(sources.items())[:4])
+    assert predict(sources=few) == (expected(range(4)), [1] * 4)
+    assert predict() == (expected(range(7)), [1] * 3)
+    assert predict(sources=few) == (expected(range(4)), [])
+
+
+@pytest.mark.parametrize("change", [{"identity": "another"}, {"batch_size": 2}, {"batch": 4}])
+def test_results_of_another_network_or_other_settings_are_not_used(predict, tmp_path, capsys, change):
+    predict()
+    found, sizes = predict(**change)
+    assert found == expected(range(7))
+    assert sum(sizes) >= 7
+    assert capsys.readouterr().out == (
+        f"{tmp_path / 'output' / 'predictions.sqlite'}: 7 results of another network or other settings are not used\n"
+    )
+
+
+def test_results_of_other_code_are_not_used(predict, tmp_path):
+    predict()
+    namespace = {"np": np}
+    source = "def finish(outputs, number):\n    return np.zeros((1, 2), np.float32)\n"
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "task.py").write_text(source)
+    exec(compile(source, str(tmp_path / "package" / "task.py"), "exec"), namespace)  # noqa: S102
+    found, sizes = predict(task=Task(prepare, namespace["finish"]))
+    assert set(map(str, found.values())) == {"[[0.0, 0.0]]"}
+    assert len(sizes) == 7
+
+
+def test_a_larger_batch_than_the_models_own_is_refused_before_anything_is_written(predict, tmp_path):
+    with pytest.raises(GuideError, match="the model was built for batches of 4; --batch-size 5 is more"):
+        predict(5, 4)
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_damaged_store_is_told_before_anything_is_computed(predict, tmp_path):
+    predict()
+    path = Path(tmp_path / "output" / "predictions.sqlite")
+    path.write_bytes(b"hello")
+    with pytest.raises(GuideError, match=r"predictions\.sqlite: not a store of results, or damaged"):
+        predict()
+    assert predict.sizes == []

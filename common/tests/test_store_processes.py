@@ -1,0 +1,144 @@
+"""engine/store.py: killed at any moment, and several processes at one file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from common.engine.store import Store
+from common.errors import GuideError
+
+COMMON = """
+import json, os, random, signal, sqlite3, sys, time
+from pathlib import Path
+import numpy as np
+from common.engine import store as module
+from common.engine.store import Store
+from common.errors import GuideError
+
+def quick(*words, **options):  # a process that is killed takes nothing along that it gave to the system
+    database = connect(*words, **options)
+    database.execute("PRAGMA synchronous = OFF")
+    return database
+
+connect, sqlite3.connect = sqlite3.connect, quick
+path = Path(sys.argv[1])
+keys = [f"picture {n}" for n in range(100)]
+sources = dict.fromkeys(keys, Path(sys.argv[2]))
+
+def result(key):
+    return np.random.default_rng(int(key.split()[1])).random((int(key.split()[1]) % 4, 5))
+
+def opened(**run):
+    return Store(path, run, sources)
+
+def compute(store, batch_size, pause):
+    def results():
+        for key in store.missing():
+            time.sleep(pause)
+            yield key, result(key)
+    store.keep(results(), batch_size)
+
+def right(store):
+    return all(found.tobytes() == result(key).tobytes() for key, found in store.read())
+"""
+
+
+def run(source, *words, **options):
+    script = COMMON + textwrap.dedent(source)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, words)], stdout=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.fixture
+def picture(tmp_path):
+    (tmp_path / "a.jpg").write_text("picture")
+    return tmp_path / "a.jpg"
+
+
+def test_a_run_that_is_killed_at_any_moment_keeps_whole_batches_and_goes_on(tmp_path, picture):
+    source = """
+        module.INTERVAL = 0.001
+        generator, stored = random.Random(0), []
+        while len(set(stored)) < 5:
+            begun, begin = os.pipe()
+            child = os.fork()
+            if not child:
+                with opened() as store:
+                    os.write(begin, b"!")
+                    compute(store, 3, 0.0003)
+                os._exit(0)
+            os.read(begun, 1)
+            time.sleep(generator.uniform(0, 0.005 * len(stored)))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            with opened() as store:
+                missing = list(store.missing())
+                assert missing == keys[100 - len(missing):]
+                stored.append(100 - len(missing))
+        with opened() as store:
+            compute(store, 3, 0)
+            assert right(store)
+        print(json.dumps(stored))
+    """
+    with run(source, tmp_path / "store.sqlite", picture) as process:
+        stored = json.loads(process.stdout.read() or "[]")
+    assert process.returncode == 0
+    assert stored == sorted(stored)
+    assert all(count % 3 == 0 or count == 100 for count in stored)
+    assert len(set(stored)) == 5
+
+
+def test_two_processes_of_the_same_run_share_their_results(tmp_path, picture):
+    source = """
+        module.INTERVAL = 0
+        sys.stdin.readline()
+        with opened() as store:
+            compute(store, 3, 0.0003)
+            print(right(store), store.forgotten)
+    """
+    words = tmp_path / "store.sqlite", picture
+    processes = [run(source, *words, stdin=subprocess.PIPE) for _ in range(2)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        out, _ = process.communicate(timeout=60)
+        assert (process.returncode, out) == (0, "True 0\n")
+
+
+def test_a_run_of_other_settings_takes_the_file_and_the_first_is_told(tmp_path, picture):
+    path, sources = tmp_path / "store.sqlite", {"picture 0": picture, "picture 1": picture}
+    with Store(path, {"network": "first"}, sources) as first:
+        first.keep([("picture 0", np.zeros(1))])
+        with Store(path, {"network": "second"}, sources) as second:
+            assert second.forgotten == 1
+            with pytest.raises(GuideError) as error:
+                first.keep([("picture 1", np.zeros(1))])
+            assert str(error.value) == (
+                f"{path}: another run with other settings has taken this file; give each its own --out."
+            )
+            second.keep([(key, np.ones(1)) for key in sources])
+            with pytest.raises(GuideError, match="holds no result for picture 0"):
+                list(first.read())
+            assert [array.tolist() for _, array in second.read()] == [[1.0], [1.0]]
+
+
+def test_a_file_that_another_process_holds_for_too_long_is_named(tmp_path, picture, monkeypatch):
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: connect(path, timeout=0.01))
+    path = tmp_path / "store.sqlite"
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(GuideError, match="cannot be stored or read here: database is locked"):
+        Store(path, {}, {})
+    other.close()
+    with Store(path, {}, {}) as store:
+        assert store.missing() == {}

@@ -1,0 +1,154 @@
+"""compare/with_torch.py: a deployed network beside torch, on the same items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="it is compared with")
+
+from common.backends.deployed import open_deployed  # noqa: E402
+from common.compare.with_torch import AT_ONCE, with_torch  # noqa: E402
+from common.engine.task import Task  # noqa: E402
+from common.errors import GuideError  # noqa: E402
+from common.facts import read_facts  # noqa: E402
+
+TOLERANCE = ('holds = "the sum of each channel"', 'holds = "the sum of each channel"\ntolerance = 2e-3')
+
+
+class Tiny(torch.nn.Module):
+    """What the tiny ONNX file computes, and something to `scaled` and to the sums of pictures of `special`."""
+
+    def __init__(self, scaled=0.0, sums=0.0, special=None):
+        super().__init__()
+        self.scaled, self.sums, self.special = scaled, sums, special
+
+    def forward(self, x):
+        which = torch.ones(len(x)) if self.special is None else (x[:, 0, 0, 0] == self.special).float()
+        return 2 * x + self.scaled * which.view(-1, 1, 1, 1), x.sum((2, 3)) + self.sums * which.view(-1, 1)
+
+
+def prepare(number):
+    return {"image": np.full((4, 6, 3), 104 + number, np.uint8)}, number
+
+
+def finish(outputs, number):
+    """Return the sums over 40, of three channels at most."""
+    if number == 13:
+        raise GuideError("too many.")
+    sums = outputs[1]
+    return sums[sums > 40]
+
+
+def sources(count):
+    return {f"name {number}": number for number in range(count)}
+
+
+@pytest.fixture
+def compare(make_onnx, write_model):
+    folder = write_model(TOLERANCE)
+    facts = read_facts(folder)
+
+    def run(network, items, batch="N", **options):
+        with open_deployed(make_onnx(batch=batch), None, facts, folder) as deployed:
+            return with_torch(Task(prepare, finish), facts, folder, deployed, network, items, **options)
+
+    return run
+
+
+def equal(found, wanted):
+    return len(set(found.tolist()) & set(wanted.tolist()))
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 4])
+@pytest.mark.parametrize("count", [1, AT_ONCE, 2 * AT_ONCE + 1])
+def test_two_that_compute_the_same_agree(compare, capsys, batch, count):
+    found = compare(Tiny(), sources(count), batch)
+    assert found.largest == (0.0, 0.0)
+    assert found.same is None
+    assert list(found.torch) == list(sources(count))
+    assert [result.tolist() for result in found.torch.values()][:3] == [[], [], [48.0]][:count]
+    assert found.metrics == {
+        "largest difference from torch, scaled": 0.0,
+        "largest difference from torch, sums": 0.0,
+    }
+    found.check()
+    assert capsys.readouterr().out == (
+        f"agreement with torch on {count} inputs:\n"
+        "  scaled: largest difference 0.00e+00, accepted 1e-04\n"
+        "  sums: largest difference 0.00e+00, accepted 2e-03\n"
+    )
+
+
+@given(count=st.integers(1, 11), which=st.integers(0, 10))
+def test_the_largest_difference_is_found_wherever_it_is(compare, count, which):
+    """The first channel of item 9 is 9."""
+    found = compare(Tiny(scaled=-0.5, special=float(which)), sources(count))
+    assert found.largest == (0.5 if which < count else 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Tiny(scaled=0.25), "output 'scaled' differs from torch by 2.50e-01, more than 1e-04. "),
+        (Tiny(sums=0.25, special=6.0), "output 'sums' differs from torch by 2.50e-01, more than 2e-03. "),
+    ],
+)
+def test_a_difference_beyond_what_is_accepted_is_refused_when_it_is_asked(compare, network, message):
+    found = compare(network, sources(9))
+    with pytest.raises(GuideError) as error:
+        found.check()
+    assert str(error.value) == f"{message}Was the ONNX file exported from this checkpoint?"
+
+
+def test_equal_results_are_counted_over_all_items(compare, capsys):
+    """Item n has the sums 24n, 24(n - 13) and 24(n - 19) for what AIPP makes of it; torch's differ for item 5."""
+    found = compare(Tiny(sums=0.25, special=5.0), sources(8), same=equal)
+    theirs, ours, both = 6, 6, 5
+    assert found.same == both / (theirs + ours - both)
+    assert found.metrics["agreement with torch"] == found.same
+    assert next(iter(found.metrics)) == "agreement with torch"
+    assert capsys.readouterr().out.endswith("  found: torch 6, deployed 6, the same 5 (71.43 %)\n")
+
+
+def test_where_neither_finds_anything_all_is_the_same(compare, capsys):
+    found = compare(Tiny(), sources(2), same=equal)
+    assert found.same == 1.0
+    assert "  found: torch 0, deployed 0, the same 0 (100.00 %)\n" in capsys.readouterr().out
+
+
+def test_the_results_are_torchs(compare):
+    found = compare(Tiny(sums=0.25), sources(4))
+    assert [result.tolist() for result in found.torch.values()] == [[], [], [48.25], [72.25]]
+
+
+def test_differences_can_be_measured_otherwise(compare):
+    def doubled(found, wanted):
+        return np.array([2 * np.abs(f - w).max() for f, w in zip(found, wanted, strict=True)])
+
+    assert compare(Tiny(scaled=0.25), sources(3), differences=doubled).largest == (0.5, 0.0)
+
+
+def test_a_difference_that_is_nan_stays(compare):
+    def undefined_at_first(found, wanted):
+        return np.array([np.nan if wanted[0][0, 0, 0] == 0 else 0.0, 0.0])
+
+    found = compare(Tiny(), sources(6), differences=undefined_at_first)
+    assert np.isnan(found.largest[0])
+    with pytest.raises(GuideError, match="output 'scaled' differs from torch by nan"):
+        found.check()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_refused_by_the_items_key(compare, value):
+    with pytest.raises(GuideError) as error:
+        compare(Tiny(sums=value), sources(2))
+    assert str(error.value) == "name 0: output 'sums' holds values that are not finite."
+
+
+def test_an_error_of_finishing_begins_with_the_items_key(compare):
+    with pytest.raises(GuideError) as error:
+        compare(Tiny(), sources(15))
+    assert str(error.value) == "name 13: too many."
