@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -85,6 +88,21 @@ def test_a_source_may_be_more_than_its_file(tmp_path, sources):
     task = Task(lambda picture: prepare(picture.path), finish)
     write_inputs(task, {"x": Picture(sources["b"])}, tmp_path / "prep", size=3, workers=1)
     assert (tmp_path / "prep" / "x.bin").read_bytes() == b"bbb"
+
+
+@dataclass(frozen=True)
+class Annotated:
+    path: Path
+    width: int
+
+
+def test_a_source_whose_annotation_has_changed_is_made_again(tmp_path, sources):
+    made = []
+    task = Task(lambda source: made.append(source.width) or prepare(source.path), finish)
+    for width in (10, 10, 11):
+        annotated = {"a": Annotated(sources["a"], width)}
+        write_inputs(task, annotated, tmp_path / "prep", size=3, workers=1)
+    assert made == [10, 11]
 
 
 def test_a_failure_begins_with_the_key_and_leaves_what_was_made_before(tmp_path, sources):

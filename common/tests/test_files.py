@@ -183,6 +183,14 @@ def test_json_has_no_nan_and_no_infinity(tmp_path, value):
     assert listing(tmp_path) == {}
 
 
+def test_json_is_indented_and_keeps_every_letter(tmp_path):
+    value = {"name": "é", "figures": [1, 0.5, None]}
+    text = '{\n  "name": "é",\n  "figures": [\n    1,\n    0.5,\n    null\n  ]\n}\n'
+    assert files.json_text(value) == text
+    files.write_json(tmp_path / "a.json", value)
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == text
+
+
 @given(
     shape=st.lists(st.integers(0, 4), max_size=4),
     dtype=st.sampled_from(["<f4", "<f8", "<i8", "u1", "?"]),

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import GuideError
+from common.files import file_hash
 from common.infer import main, write_output
-from common.npu_files.results import open_results, origin_of
+from common.npu_files.results import network_of, open_results, origin_of
 
 SHAPES = [(2, 3), (5,)]
 # Names as data sets have them: with underscores, dots and digits, not hidden.
@@ -163,6 +164,8 @@ def test_what_the_library_infers_is_read_back(tmp_path, monkeypatch, make_onnx, 
         np.testing.assert_array_equal(scaled, 2 * image)
         np.testing.assert_array_equal(sums, image.sum((1, 2)))
     assert origin_of(tmp_path / "result") == origin_of(results.folder) == ("onnxruntime", "float32")
+    model = file_hash(tmp_path / words[1])
+    assert network_of(tmp_path / "result") == network_of(results.folder) == model
 
 
 def test_the_backend_of_results_without_a_record_is_unknown(tmp_path):
@@ -174,6 +177,9 @@ def test_the_backend_of_results_without_a_record_is_unknown(tmp_path):
     assert origin_of(folder) == (None, None)
     record.write_text(json.dumps({"backend": "other", "precision": "float16"}))
     assert origin_of(folder) == ("other", "float16")
+    assert network_of(folder) is None
+    record.write_text("[1]")
+    assert origin_of(folder) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["whatever.bin", "a_.bin"])

@@ -71,3 +71,20 @@ def test_targets_can_be_checked_further(tmp_path):
     sources, arguments = {"a": tmp_path / "in"}, (lambda _: [tmp_path / "out"], lambda path: False)
     assert missing(tmp_path / "run.json", {}, sources, *arguments) == ["a"]
     assert missing(tmp_path / "run.json", {}, sources, *arguments) == ["a"]
+
+
+def test_what_a_name_stands_for_beside_its_file_matters(tmp_path):
+    for name in ("in", "out"):
+        (tmp_path / name).touch()
+
+    def step(words):
+        sources = {"a": tmp_path / "in"}
+        todo = missing(tmp_path / "run.json", {}, sources, lambda _: [tmp_path / "out"], particulars=words)
+        (tmp_path / "out").touch()
+        return todo
+
+    assert step({"a": "width 10"}) == ["a"]
+    assert step({"a": "width 10"}) == []
+    assert step({"a": "width 11"}) == ["a"]
+    assert step({"a": ""}) == ["a"]
+    assert step(None) == []

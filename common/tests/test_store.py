@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -278,7 +279,7 @@ def test_the_file_is_plain_sqlite(opened):
 def test_the_results_of_another_version_of_the_program_are_forgotten(opened, sources):
     with opened() as store:
         store.keep(results(sources))
-    with sqlite3.connect(store.path) as database:
+    with closing(sqlite3.connect(store.path)) as database, database:
         database.execute("PRAGMA user_version = 7")
         database.execute("ALTER TABLE results ADD COLUMN more")
     with opened() as store:

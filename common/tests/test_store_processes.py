@@ -50,10 +50,10 @@ def right(store):
 """
 
 
-def run(source, *words, **options):
+def run(source, *words):
     script = COMMON + textwrap.dedent(source)
     return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, words)], stdout=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", script, *map(str, words)], stdout=subprocess.PIPE, text=True
     )
 
 
@@ -96,22 +96,34 @@ def test_a_run_that_is_killed_at_any_moment_keeps_whole_batches_and_goes_on(tmp_
     assert len(set(stored)) == 5
 
 
-def test_two_processes_of_the_same_run_share_their_results(tmp_path, picture):
+def test_processes_of_the_same_run_fill_one_file_from_its_very_beginning(tmp_path, picture):
     source = """
-        module.INTERVAL = 0
-        sys.stdin.readline()
-        with opened() as store:
-            compute(store, 3, 0.0003)
-            print(right(store), store.forgotten)
+        def part(number):
+            os.read(begin, 1)
+            with opened() as store:
+                store.keep(((key, result(key)) for key in keys[number::5]), 3)
+            with opened() as store:
+                compute(store, 3, 0.0001)
+                return right(store)
+
+        for attempt in range(5):
+            path = path.with_name(f"{attempt}.sqlite")
+            begin, go = os.pipe()
+            children = []
+            for number in range(5):
+                children.append(os.fork())
+                if not children[-1]:
+                    os._exit(0 if part(number) else 1)
+            os.write(go, b"!" * 5)
+            assert [os.waitpid(child, 0)[1] for child in children] == [0] * 5
+            with opened() as store:
+                assert (list(store.missing()), store.forgotten) == ([], 0)
+                assert right(store)
+        print("whole")
     """
-    words = tmp_path / "store.sqlite", picture
-    processes = [run(source, *words, stdin=subprocess.PIPE) for _ in range(2)]
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in processes:
-        out, _ = process.communicate(timeout=60)
-        assert (process.returncode, out) == (0, "True 0\n")
+    with run(source, tmp_path / "store.sqlite", picture) as process:
+        assert process.stdout.read() == "whole\n"
+    assert process.returncode == 0
 
 
 def test_a_run_of_other_settings_takes_the_file_and_the_first_is_told(tmp_path, picture):
