@@ -18,13 +18,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+
 from timing import ROOT, cpu_seconds, report
 
 sys.path.insert(0, str(ROOT / "rfcn"))
 
 from common.backends.base import run_batch
 from common.backends.deployed import open_model
-from common.backends.torch import run_torch
+from common.backends.torch import Torch
 from common.export.onnx_file import random_inputs
 from common.facts import read_facts
 from pth2onnx import export_form
@@ -110,19 +111,18 @@ def bench_evaluate(work: Path, count: int = 1000) -> None:
 
 
 def bench_forward(work: Path, rounds: int = 4) -> None:
-    model, network = read_facts(ROOT / "rfcn"), seeded()
-    export_form(network, model, work / model.onnx)
-    deployed = open_model(work / model.onnx)
+    facts, network = read_facts(ROOT / "rfcn"), seeded()
+    export_form(network, facts, work / facts.onnx)
     # No padding: over it seeded weights, unlike trained ones, fade into numbers that processors are slow with.
-    image = random_inputs(model, 1)
-    runs = (lambda: run_batch(deployed, image), lambda: run_torch(network, image))
-    spent: list[list[float]] = [[], []]
-    for _ in range(rounds):
-        for run, seconds in zip(runs, spent, strict=True):
-            start = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - start)
-    ours, theirs = map(min, spent)
+    feeds = {facts.inputs[0].name: random_inputs(facts, 1)}
+    with open_model(work / facts.onnx) as deployed, Torch(network, deployed) as torch:
+        spent: dict[str, list[float]] = {deployed.name: [], torch.name: []}
+        for _ in range(rounds):
+            for backend in (deployed, torch):
+                start = time.perf_counter()
+                run_batch(backend, feeds)
+                spent[backend.name].append(time.perf_counter() - start)
+    ours, theirs = map(min, spent.values())
     print(
         f"forward, guide's form: ONNX Runtime {ours:.2f} s, torch {theirs:.2f} s, ratio {ours / theirs:.2f}"
     )

@@ -6,32 +6,32 @@ python evaluate.py
 The second form needs no data: it compares the deployed model with torch on library pictures, which is not the published
 metric. Without --checkpoint and --model the published checkpoint is taken from weights/; where it is not there, seeded
 weights stand in, and the output says so. --form original exports what the published figure was measured with; without
-it the guide's form is measured, which runs on the NPU. An ONNX file given by --model may have either form.
+it the guide's form is measured, which runs on the NPU. An ONNX file given by --model may have either form. Run
+again after an interruption, it goes on with the pictures whose objects are not stored yet.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import cli
-from common.backends.base import Backend, choose_batch_size
+from common import cli, evaluation
 from common.backends.deployed import open_deployed
-from common.backends.torch import run_torch
-from common.compare.differences import as_metrics, check_differences, print_differences
-from common.evaluation import OTHER_CHECKPOINT, load_network, parse, subject_of
+from common.compare.with_torch import OTHER_CHECKPOINT, with_torch
 from common.facts import Facts, read_facts
+from common.report.figures import Origin
+from common.report.metrics_json import conclude
+from common.timing import Stopwatch
 from pth2onnx import FORMS, export_form
 from rfcn_adapt import adapt
 from rfcn_voc import sample, voc
-from rfcn_voc.agreement import Agreement, check_regions, compare_pictures
-from rfcn_voc.detections import write_detections
-from rfcn_voc.pipeline import IM_INFO, find_objects, placements
+from rfcn_voc.detections import read_detections, write_detections
 from rfcn_voc.preprocessing import note_cropped
+from rfcn_voc.regions import RegionDifferences, check_regions
 from rfcn_voc.scoring import score
+from rfcn_voc.task import IM_INFO, SAME_OBJECTS, TASK, placements
 
 if TYPE_CHECKING:
     from rfcn_voc.network import Rfcn
@@ -39,88 +39,64 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 
 
-def agree(deployed: Backend, network: Rfcn, paths: Sequence[Path], model: Facts) -> Agreement:
-    """Measure and print how well the deployed model agrees with torch on picture files."""
-    agreement = compare_pictures(deployed, partial(run_torch, network), paths)
-    print(f"agreement with torch on {agreement.pictures} pictures:")
-    print_differences(model, agreement.outputs)
-    print(f"  {agreement}")
-    return agreement
+def load(checkpoint: Path | None) -> Rfcn:
+    """Return the torch network with a checkpoint's weights, with seeded ones for None."""
+    from rfcn_voc import network
+
+    return network.load_checkpoint(checkpoint) if checkpoint else network.seeded()
 
 
-def load(options: argparse.Namespace, model: Facts) -> tuple[Rfcn, str | None]:
-    """Return the torch network, see `common.evaluation.load_network`."""
-    from rfcn_voc.network import load_checkpoint, seeded
-
-    return load_network(options, model, HERE, load_checkpoint, seeded)
-
-
-def export_to(out: Path, network: Rfcn, model: Facts, form: str) -> Path:
+def export_to(out: Path, network: Rfcn, facts: Facts, form: str = FORMS[0]) -> Path:
     """Write the ONNX file, and from the guide's form that for ATC, to the directory `out`; return the first one's path."""
-    target = out / model.onnx
-    export_form(network, model, target, form)
+    export_form(network, facts, out / facts.onnx, form)
     if form == "guide":
-        adapt(target, out / str(model.atc.onnx))
-    return target
+        adapt(out / facts.onnx, out / str(facts.atc.onnx))
+    return out / facts.onnx
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
+    facts, watch = read_facts(HERE), Stopwatch()
     arguments = cli.parser(__doc__)
     arguments.add_argument(
         "--form", choices=FORMS, help=f"Which form to export, see pth2onnx.py (default: {FORMS[0]})."
     )
-    options = parse(arguments, argv, voc.DATA_HELP, "comp4_det_test_<class>.txt")
-    if options.form and options.model:
+    options = evaluation.parse(arguments, argv, voc.DATA_HELP, "comp4_det_test_<class>.txt")
+    form = options.own.form
+    if form and options.onnx:
         arguments.error("--form is for an export; the file of --model has its form already")
 
-    model = read_facts(HERE)
     # The data first: a mistake in it should not cost an export.
     data = voc.read_voc(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:
         data = data.first(options.limit)
-    truth = voc.read_objects(data)
-    note_cropped(placements(data.pictures))
-    pictures = {stem: picture.path for stem, picture in data.pictures.items()}
+    pictures, truth = data.pictures, voc.read_objects(data)
+    note_cropped(placements(pictures))
 
-    subject = subject_of(
-        options,
-        lambda: load(options, model),
-        lambda network: export_to(options.out, network, model, options.form or FORMS[0]),
-        sample.WHAT,
+    export = partial(export_to, form=form or FORMS[0])
+    subject = evaluation.subject(
+        options, facts, HERE, load=load, export_to=export, sample=sample.WHAT, watch=watch
     )
+    with open_deployed(subject.onnx, options.backend, facts, HERE, [IM_INFO]) as deployed:
+        objects = dict(evaluation.predictions(TASK, deployed, pictures, options, watch))
+        agreement, regions = None, RegionDifferences()
+        if subject.network:
+            agreement = with_torch(
+                TASK, facts, HERE, deployed, subject.network, pictures, differences=regions, same=SAME_OBJECTS
+            )
+            print(f"  regions: {100 * regions.share:.1f} % the same")
 
-    deployed = open_deployed(subject.onnx, options.backend, model, HERE, [IM_INFO])
-    batch_size = choose_batch_size(deployed, options.batch_size)
-    objects, seconds = find_objects(deployed, pictures, batch_size, options.workers)
-    agreement, more = None, {}
-    if subject.network and not options.data:
-        agreement = agree(deployed, subject.network, list(pictures.values()), model)
-        more = {
-            "agreement with torch": agreement.share,
-            "regions as torch's": agreement.regions,
-            **as_metrics(model, agreement.outputs),
-        }
-    deployed.close()
     write_detections(options.out, data, objects)
     print(f"{options.out}: the objects in {len(objects)} pictures, comp4_det_test_<class>.txt")
-    verdict = score(
-        data,
-        options.out,
-        options.out,
-        model,
-        truth=truth,
-        dataset=None if options.data else sample.WHAT,
-        why_not_comparable=subject.why_not_comparable,
-        more=more,
-        backend=deployed.name,
-        precision=deployed.precision,
-        seconds={"export": subject.seconds, **seconds},
-    )
+    with watch("evaluate"):
+        figures = score(data, truth, read_detections(options.out, data))
+    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
+    more = {**agreement.metrics, "regions as torch's": regions.share} if agreement else {}
+    status = conclude(options.out, facts, figures, origin, more)
     if agreement:
-        check_differences(model, agreement.outputs, OTHER_CHECKPOINT)
-        check_regions(agreement.regions, OTHER_CHECKPOINT)
-    return 1 if verdict == "FAIL" else 0
+        agreement.check()
+        check_regions(regions.share, OTHER_CHECKPOINT)
+    return status
 
 
 if __name__ == "__main__":

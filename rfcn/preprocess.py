@@ -9,31 +9,19 @@ missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
+from common.engine.file_route import write_inputs
 from common.engine.shard import add_shard
-from common.files import write_array
 from common.npu_files.input_list import write_info
-from common.npu_files.inputs import note_others, write_missing
+from common.npu_files.inputs import note_others
 from rfcn_voc import voc
-from rfcn_voc.pipeline import placements, prepare
 from rfcn_voc.preprocessing import SIZE, note_cropped
-from rfcn_voc.voc import Picture
+from rfcn_voc.task import TASK, placements
 
 BYTES = 3 * SIZE * SIZE * 4
-
-
-def preprocess(pictures: Mapping[str, Picture], out: Path, workers: int) -> None:
-    """Write `out/<stem>.bin` for each picture; what is done is left alone."""
-
-    def process(stem: str) -> None:
-        image, _ = prepare(pictures[stem].path)
-        write_array(out / f"{stem}.bin", image)
-
-    sources = {stem: picture.path for stem, picture in pictures.items()}
-    write_missing(out, sources, lambda stem: [out / f"{stem}.bin"], process, size=BYTES, workers=workers)
 
 
 @cli.command
@@ -62,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = voc.read_voc(options.data)
     pictures = data.shard(options.shard).pictures
     note_cropped(placements(pictures))
-    preprocess(pictures, options.out, options.workers)
+    write_inputs(TASK, pictures, options.out, size=BYTES, workers=options.workers)
     part = f", shard {options.shard} of {len(data.pictures)}" if options.shard else ""
     print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes{part}")
     note_others(options.out, data.pictures)

@@ -21,7 +21,7 @@ from common.export.checkpoint import published
 from common.export.onnx_file import add_arguments, write_onnx
 from common.facts import Facts, read_facts
 from common.files import staged
-from rfcn_voc.agreement import compare
+from rfcn_voc.export_check import compare
 from rfcn_voc.standard_head import BODY, attach_head
 
 if TYPE_CHECKING:
@@ -33,26 +33,26 @@ TRACED = 96  # pixels; the tracer keeps all maps, gigabytes at full size, and th
 OPSETS = range(11, 17)  # ATC has its operators for regions up to 16
 
 
-def export_form(network: Rfcn, model: Facts, out: Path, form: str = "guide", opset: int = 11) -> None:
+def export_form(network: Rfcn, facts: Facts, out: Path, form: str = "guide", opset: int = 11) -> None:
     """Write the network to `out` as ONNX in one of the forms; nothing is left there unless it agrees with torch."""
     from rfcn_voc.network import Body
 
     image = np.zeros((1, 3, TRACED, TRACED), np.float32)
     with staged(out) as temporary:
-        write_onnx(Body(network).eval(), image, [model.inputs[0].name], list(BODY), temporary, opset=opset)
-        graph = onnx.load(temporary)
-        attach_head(graph, published=form == "original")
-        onnx.checker.check_model(graph, full_check=True)
-        onnx.save(graph, temporary)
-        del graph
-        compare(network, model, temporary)
+        write_onnx(Body(network).eval(), image, [facts.inputs[0].name], list(BODY), temporary, opset=opset)
+        proto = onnx.load(temporary)
+        attach_head(proto, published=form == "original")
+        onnx.checker.check_model(proto, full_check=True)
+        onnx.save(proto, temporary)
+        del proto
+        compare(network, facts, temporary)
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
+    facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
-    add_arguments(arguments, model, ["--input"], ["--output"], batch_size=None, opsets=OPSETS)
+    add_arguments(arguments, facts, checkpoint=["--input"], out=["--output"], batch_size=None, opsets=OPSETS)
     arguments.add_argument(
         "--form",
         choices=FORMS,
@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     from rfcn_voc.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(model, HERE)
-    export_form(load_checkpoint(checkpoint), model, options.out, options.form, options.opset)
+    checkpoint = options.checkpoint or published(facts, HERE)
+    export_form(load_checkpoint(checkpoint), facts, options.out, options.form, options.opset)
     print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, the {options.form} form")
     return 0
 

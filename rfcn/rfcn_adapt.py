@@ -27,25 +27,25 @@ HERE = Path(__file__).resolve().parent
 
 def adapt(source: Path, target: Path) -> list[str]:
     """Write `source` in ATC's form to `target`; return a line per change."""
-    model = load(source)
+    proto = load(source)
     with about(source):
-        changes = use_vendor_operators(model)
-    counts = use_int32(model)
+        changes = use_vendor_operators(proto)
+    counts = use_int32(proto)
     with staged(target) as temporary:
-        onnx.save(model, temporary)
+        onnx.save(proto, temporary)
     return [*changes, *(f"int64 to int32: {count} {kind}" for kind, count in sorted(counts.items()))]
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    model = read_facts(HERE)
+    facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add(
         "source",
         nargs="?",
         type=Path,
-        default=Path(model.onnx),
+        default=Path(facts.onnx),
         metavar="F",
         help="The ONNX file that pth2onnx.py wrote, in the guide's form (default: %(default)s).",
     )
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "target",
         nargs="?",
         type=onnx_path,
-        default=Path(model.atc.onnx or ""),
+        default=Path(facts.atc.onnx or ""),
         metavar="F",
         help="The ONNX file for ATC to write (default: %(default)s).",
     )

@@ -14,9 +14,9 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, num
 _LIMITS = np.iinfo(np.int32)
 
 
-def use_int32(model: ModelProto) -> Counter[str]:
+def use_int32(proto: ModelProto) -> Counter[str]:
     """Change the model in place; return how many of each kind were changed."""
-    graph = model.graph
+    graph = proto.graph
     changed: Counter[str] = Counter()
     for tensor in graph.initializer:
         changed["initializers"] += _narrow(tensor)

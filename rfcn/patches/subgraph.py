@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from common.errors import GuideError
+from common.graph.constants import constants
 
 EXPORT = "Expected a file that pth2onnx.py wrote in the guide's form, unchanged."
+LARGE = 1200  # values; more than the pieces' own constants have: the network's weights
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,6 @@ def find(graph: GraphProto, piece: GraphProto, outputs: Mapping[str, str]) -> Ma
     return Match(names, nodes)
 
 
-def constants(graph: GraphProto) -> dict[str, NDArray[Any]]:
-    """Return the values that are known before the graph runs, but for the network's weights."""
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].type == node.attribute[0].TENSOR:
-            tensors[node.output[0]] = node.attribute[0].t
-    return {name: numpy_helper.to_array(t) for name, t in tensors.items() if _is_small(t)}
-
-
-def _is_small(tensor: TensorProto) -> bool:
-    return int(np.prod(tensor.dims)) <= 1200
-
-
 def _compare(found: NodeProto, wanted: NodeProto, reader: str) -> None:
     """Compare two nodes but for the names of their values; `reader` says what uses them."""
     if (found.op_type, found.domain) != (wanted.op_type, wanted.domain):
@@ -86,9 +74,16 @@ def _compare(found: NodeProto, wanted: NodeProto, reader: str) -> None:
         )
 
 
-def _compare_constant(node: NodeProto, name: str, found: NDArray[Any] | None, wanted: NDArray[Any]) -> None:
-    if found is None or found.dtype != wanted.dtype or not np.array_equal(found, wanted):
-        what = "a value computed" if found is None else f"{found.dtype} {found.tolist()}"
-        raise GuideError(
-            f"node {node.name!r}: expected {name!r} to be {wanted.dtype} {wanted.tolist()}, found {what}. {EXPORT}"
-        )
+def _compare_constant(node: NodeProto, name: str, found: TensorProto | None, wanted: TensorProto) -> None:
+    """Compare what a node is given with a constant of the piece, value by value."""
+    expected = numpy_helper.to_array(wanted)
+    if found is None or math.prod(found.dims) > LARGE:
+        what = "a value computed" if found is None else "one of the network's weights"
+    else:
+        values = numpy_helper.to_array(found)
+        if values.dtype == expected.dtype and np.array_equal(values, expected):
+            return
+        what = f"{values.dtype} {values.tolist()}"
+    raise GuideError(
+        f"node {node.name!r}: expected {name!r} to be {expected.dtype} {expected.tolist()}, found {what}. {EXPORT}"
+    )

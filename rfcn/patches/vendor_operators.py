@@ -47,18 +47,18 @@ psroi (float[1,MAPS,84,84] maps, float[1,300,5] rois) => (float[300,CHANNELS] po
 """
 
 
-def use_vendor_operators(model: ModelProto) -> list[str]:
+def use_vendor_operators(proto: ModelProto) -> list[str]:
     """Replace suppression and both poolings in place; return a line per node that came in.
 
     Anything but the expected sub-graphs is an error that names the node, and leaves the model as it was.
     """
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
     if opset not in OPSETS:
         raise GuideError(
             f"expected operator set {OPSETS[0]} to {OPSETS[-1]}, for which ATC has BatchMultiClassNMS and PSROIPooling, "
             f"found {opset}. Export again with --opset 11."
         )
-    graph = model.graph
+    graph = proto.graph
     outputs = [value.name for value in graph.output]
     if outputs != ["rois", "cls_prob", "bbox_pred"]:
         raise GuideError(f"expected the outputs rois, cls_prob and bbox_pred, found {outputs}. {EXPORT}")

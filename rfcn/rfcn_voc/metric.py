@@ -87,7 +87,7 @@ def best_objects(objects: Objects, picture: Array, category: Array, boxes: Array
     owner = np.repeat(np.arange(len(rows)), repeats)
     offset = np.arange(len(owner)) - firsts[owner]
     candidate = by_place[starts[wanted[rows]][owner] + offset]
-    shared = overlaps(boxes[rows][owner], objects.boxes[candidate])
+    shared = box_iou(boxes[rows][owner], objects.boxes[candidate])
     highest = np.maximum.reduceat(shared, firsts) if len(rows) else shared
     matches = np.flatnonzero((shared == highest[owner]) & (shared > MATCH))
     row, first = np.unique(owner[matches], return_index=True)
@@ -96,7 +96,7 @@ def best_objects(objects: Objects, picture: Array, category: Array, boxes: Array
     return best
 
 
-def overlaps(boxes: Array, others: Array) -> Array:
+def box_iou(boxes: Array, others: Array) -> Array:
     """Return intersections over unions of boxes, Nx4 float64 each, row by row; a side is xmax - xmin + 1."""
     first, second = boxes.T, others.T
     width = np.minimum(first[2], second[2]) - np.maximum(first[0], second[0]) + 1

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from common.cli import shorten
-from common.errors import GuideError
 
 Array = NDArray[Any]
 SIZE = 1344
@@ -47,21 +45,6 @@ class Letterbox:
     def cropped(self) -> bool:
         """Whether the canvas holds only the upper or left part of the picture."""
         return max(self.resized_width, self.resized_height) > SIZE
-
-
-def read_rgb(path: Path) -> Image.Image:
-    """Read a picture with Pillow as RGB. EXIF rotation is not applied, as the original does not."""
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image.convert("RGB")
-    except FileNotFoundError:
-        raise GuideError(f"{path}: no such picture.") from None
-    except UnidentifiedImageError:
-        size = path.stat().st_size
-        raise GuideError(f"{path}: not a picture that Pillow can read ({size} bytes).") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise GuideError(f"{path}: the picture is damaged ({error}). Copy or download it again.") from None
 
 
 def placement(width: int, height: int) -> Letterbox:

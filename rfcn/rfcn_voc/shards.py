@@ -1,54 +1,50 @@
-"""Detections of one part of the data after the other: `shard_K_of_N/` beside what becomes of all of them."""
+"""Detections of one part of the data after the other, kept in one file until they are those of all pictures."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from common.cli import shorten
 from common.engine.shard import Shard
-from common.files import write_text
-from rfcn_voc.detections import result_file, write_detections
-from rfcn_voc.voc import CLASSES, Voc
+from common.engine.store import Store, code_hash
+from common.npu_files.results import network_of, origin_of
+from rfcn_voc.task import TASK
+from rfcn_voc.voc import Voc
 
-_WHOLE = "complete"  # written last
-
-
-def add(out: Path, shard: Shard, part: Voc, objects: Mapping[str, NDArray[Any]]) -> list[Shard]:
-    """Store a shard's detections, by stem as `postprocessing.detect` returns them; return the shards still missing."""
-    folder = _folder(out, shard)
-    (folder / _WHOLE).unlink(missing_ok=True)
-    write_detections(folder, part, objects)
-    write_text(folder / _WHOLE, f"{len(part.pictures)} pictures\n")
-    return [other for other in _all(shard.count) if not (_folder(out, other) / _WHOLE).is_file()]
+Array = NDArray[Any]
+STORE = "shards.sqlite"
+UNKNOWN = "unknown"
 
 
-def join(out: Path, count: int, data: Voc) -> datetime:
-    """Write the result files of all pictures from those of all shards, in the order of test.txt, and remove those.
+def join(
+    path: Path, results: Path, shard: Shard, data: Voc, objects: Mapping[str, Array]
+) -> dict[str, Array] | None:
+    """Store the detections of a part, all or none; return those of all pictures, or None while there are not all.
 
-    Returns when the oldest was stored: one of an earlier run should not join unnoticed.
+    Parts of another network than that behind the directory `results`, and detections in pictures that have changed
+    since, are not used. What is not used, and what is missing, is printed.
     """
-    oldest = min((_folder(out, shard) / _WHOLE).stat().st_mtime for shard in _all(count))
-    order = {picture.name: i for i, picture in enumerate(data.pictures.values())}
-    for name in CLASSES:
-        files = [result_file(_folder(out, shard), name) for shard in _all(count)]
-        lines = [
-            line for file in files for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
-        ]
-        lines.sort(key=lambda line: order.get(line.partition(" ")[0], len(order)))
-        write_text(result_file(out, name), "".join(lines))
-    for shard in _all(count):
-        shutil.rmtree(_folder(out, shard))
-    return datetime.fromtimestamp(oldest).astimezone()
-
-
-def _all(count: int) -> list[Shard]:
-    return [Shard(number, count) for number in range(1, count + 1)]
-
-
-def _folder(out: Path, shard: Shard) -> Path:
-    return out / f"shard_{shard.number}_of_{shard.count}"
+    backend, precision = origin_of(results)
+    network = network_of(results)
+    run = {"network": network, "backend": backend, "precision": precision, "code": code_hash(TASK)}
+    with Store(path, {name: value or UNKNOWN for name, value in run.items()}, data.pictures) as store:
+        if store.forgotten:
+            print(f"{path}: {store.forgotten} results of another network or other settings are not used")
+        store.keep(objects.items(), len(objects))
+        print(f"shard {shard}: the objects in {len(objects)} pictures are stored")
+        missing = store.missing()
+        if store.changed:
+            print(f"{path}: {store.changed} results of pictures that have changed since are not used")
+        if missing:
+            every = [Shard(number, shard.count) for number in range(1, shard.count + 1)]
+            others = [str(other) for other in every if any(stem in other for stem in missing)]
+            print(f"run the other shards with the same --out: {shorten(others)} missing")
+            return None
+        if not network:
+            print(f"note: {results} does not say which network made it; parts of others would join unnoticed")
+        print(f"joined {shard.count} shards")
+        return dict(store.read())

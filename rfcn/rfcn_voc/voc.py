@@ -82,6 +82,11 @@ class Objects:
     difficult: Array
 
 
+def name_of(category: int) -> str:
+    """Return the class of a category, 1 to 20."""
+    return CLASSES[category - 1]
+
+
 def read_voc(data: Path, *, need_pictures: bool = True) -> Voc:
     """Read the list of pictures and find them; one that is missing is an error, if pictures are needed."""
     folder = _find_folder(data)

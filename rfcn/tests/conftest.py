@@ -1,33 +1,28 @@
-"""What the tests share: reference data where it exists, small data sets, commands."""
+"""What the tests share: reference data where it exists, small data sets, a twin of the network."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from PIL import Image
 
+from ascend_tools.testing import profiles
+from ascend_tools.testing.commands import runner
+from ascend_tools.testing.reference import recipe_state_of, reference_of
+from ascend_tools.testing.twin import twin_onnx
+from common.facts import read_facts
+
 HERE = Path(__file__).resolve().parent.parent
-REFERENCE = Path(os.environ.get("ASCEND_GUIDES_REFERENCE", HERE.parent.parent / "shared" / "reference"))
+FACTS = read_facts(HERE)
 
-settings.register_profile("suite", deadline=None, max_examples=60)
-settings.load_profile("suite")
-
-
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The measured facts about the original R-FCN."""
-    if not (REFERENCE / "rfcn").is_dir():
-        pytest.skip(f"no reference data at {REFERENCE}; ASCEND_GUIDES_REFERENCE names another place")
-    return REFERENCE / "rfcn"
+profiles.load()
+reference = reference_of("rfcn")
+recipe_state = recipe_state_of("rfcn")
+run, spawn = runner(HERE)
 
 
 @pytest.fixture(scope="session")
@@ -36,38 +31,9 @@ def cases(reference) -> Path:
 
 
 @pytest.fixture(scope="session")
-def seeded_checkpoint(tmp_path_factory) -> Path:
-    torch = pytest.importorskip("torch", reason="the checkpoint is saved with torch")
-    from rfcn_voc.network import seeded
-
-    path = tmp_path_factory.mktemp("checkpoint") / "seeded.pth"
-    torch.save(seeded().state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def seeded_onnx(seeded_checkpoint) -> Path:
-    """The guide's form with seeded weights, exported as a user exports it."""
-    import pth2onnx
-
-    out = seeded_checkpoint.with_name("rfcn_1.onnx")
-    assert pth2onnx.main(["--input", str(seeded_checkpoint), "--output", str(out)]) == 0
-    return out
-
-
-@pytest.fixture(scope="session")
-def recipe_checkpoint(reference, tmp_path_factory) -> Path:
-    """The reference checkpoint that the recipe draws, laid out as the published one."""
-    torch = pytest.importorskip("torch", reason="the checkpoint is saved with torch")
-    spec = importlib.util.spec_from_file_location("recipe", reference.parent / "recipe.py")
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    state = {key: torch.from_numpy(np.array(value)) for key, value in recipe.state_dict(reference).items()}
-    path = tmp_path_factory.mktemp("recipe") / "faster_rcnn_2_12_5010.pth"
-    torch.save(
-        {"session": 2, "epoch": 13, "model": state, "pooling_mode": "align", "class_agnostic": False}, path
-    )
-    return path
+def onnx(tmp_path_factory) -> Path:
+    """The twin as an ONNX file."""
+    return twin_onnx(FACTS, tmp_path_factory.mktemp("twin") / "rfcn_1.onnx")
 
 
 @pytest.fixture(scope="session")
@@ -125,18 +91,6 @@ def reference_detections(cases: Path, data) -> dict[str, np.ndarray]:
         for picture, *box, score in read_json(cases / "voc" / "detections.json")[name]:
             rows[picture].append([*box, score, category])
     return {stem: np.array(rows[stem], np.float32).reshape(-1, 6) for stem in data.pictures}
-
-
-def run_script(script: str, *arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    target = ["-m", script] if script.startswith("common.") else [script]
-    command = [sys.executable, *target, *map(str, arguments)]
-    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, **options)
-
-
-@pytest.fixture
-def run():
-    """Run a script or a module of `common` as a user does, in the model directory."""
-    return run_script
 
 
 def read_json(path: Path):

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from ascend_tools.testing import deployment
 
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
@@ -34,11 +35,7 @@ ANNOTATION = """\
 """
 
 
-def run(*words: str | Path) -> None:
-    """Run one command of the guide in the model directory; a failure ends the script."""
-    command = [str(word) for word in words]
-    print(f"$ python {shlex.join(command)}", flush=True)
-    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+run = partial(deployment.run, HERE)
 
 
 def draw_data(folder: Path) -> Path:

@@ -17,7 +17,7 @@ class FakeModel:
     `fed` keeps what was given beside the pictures, call by call.
     """
 
-    name, precision = "fake", "float32"
+    name, precision, identity = "fake", "float32", "fake"
 
     def __init__(self, *, original: bool = False) -> None:
         self.inputs = (Value("im_data", "float32", (1, 3, 1344, 1344)),)
@@ -30,10 +30,17 @@ class FakeModel:
     def run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         self.fed.append({name: values for name, values in feeds.items() if name != "im_data"})
         assert feeds["im_data"].shape == (1, 3, 1344, 1344)
-        rois, probabilities, moves = (np.zeros(shape, np.float32) for shape in SHAPES.values())
-        rois[0, 0] = REGION
-        probabilities[0, 0, 12], probabilities[0, 0, 8] = 0.9, 0.25
-        return [rois, probabilities, moves]
+        return made_outputs()
 
-    def close(self) -> None:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc: object) -> None:
         self.closed = True
+
+
+def made_outputs() -> list[np.ndarray]:
+    rois, probabilities, moves = (np.zeros(shape, np.float32) for shape in SHAPES.values())
+    rois[0, 0] = REGION
+    probabilities[0, 0, 12], probabilities[0, 0, 8] = 0.9, 0.25
+    return [rois, probabilities, moves]

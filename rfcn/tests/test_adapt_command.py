@@ -1,85 +1,52 @@
-"""rfcn_adapt.py on the exported network: what it prints and writes, what ATC's command is then, what is refused."""
+"""rfcn_adapt.py: what it prints and writes, what is refused."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 import onnx
 import pytest
-from onnx import TensorProto
 
 import rfcn_adapt
-from common import atc
-from common.graph.outline import describe, load
-from tests.conftest import HERE
-from tests.heads import head
+from common.graph.outline import load
+from tests.heads import check_adapted, head, tiny_network
 
 
 @pytest.fixture(scope="module")
-def adapted(seeded_onnx, tmp_path_factory):
-    """The file for ATC, and what was printed."""
-    from tests.conftest import run_script
-
-    out = tmp_path_factory.mktemp("adapted") / "rfcn_final.onnx"
-    return out, run_script("rfcn_adapt.py", seeded_onnx, out)
-
-
-def counts(path):
-    return Counter(node.op_type for node in load(path, check=False).graph.node)
+def exported(tmp_path_factory):
+    """A tiny body with the head, in the guide's form."""
+    path = tmp_path_factory.mktemp("adapted") / "rfcn_1.onnx"
+    onnx.save(tiny_network(), path)
+    return path
 
 
-def test_the_command_says_every_change(adapted, seeded_onnx):
-    out, done = adapted
+@pytest.fixture(scope="module")
+def adapted(exported):
+    path = exported.with_name("adapted") / "rfcn_final.onnx"
+    rfcn_adapt.adapt(exported, path)
+    return path
+
+
+def test_the_command_says_every_change(exported, tmp_path, run):
+    out = tmp_path / "rfcn_final.onnx"
+    done = run("rfcn_adapt.py", exported, out)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert [line.rsplit(": ", 1)[1] for line in lines[:3]] == [
-        "BatchMultiClassNMS",
-        "PSROIPooling",
-        "PSROIPooling",
-    ]
+    names = [line.rsplit(": ", 1)[1] for line in lines[:3]]
+    assert names == ["BatchMultiClassNMS", "PSROIPooling", "PSROIPooling"]
     assert all(re.fullmatch(r"  int64 to int32: [1-9]\d* [A-Za-z ]+", line) for line in lines[3:-1])
-    assert lines[-1] == f"{out}: {seeded_onnx} in ATC's form"
-    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    assert lines[-1] == f"{out}: {exported} in ATC's form"
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
-def test_the_file_for_atc_has_its_operators_and_no_int64(adapted, seeded_onnx):
-    model, before = load(adapted[0], check=False), load(seeded_onnx)
-    found, were = counts(adapted[0]), counts(seeded_onnx)
-    assert (found["BatchMultiClassNMS"], found["PSROIPooling"]) == (1, 2)
-    assert found["Conv"] == were["Conv"] > 100
-    assert not found.keys() & {"NonMaxSuppression", "MatMul"}
-    kinds = {tensor.data_type for tensor in model.graph.initializer}
-    kinds |= {a.t.data_type for node in model.graph.node for a in node.attribute if a.HasField("t")}
-    assert TensorProto.INT64 not in kinds
-    outside, expected = describe(model), describe(before)
-    assert (outside.opset, outside.inputs, outside.outputs) == (
-        expected.opset,
-        expected.inputs,
-        expected.outputs,
-    )
-    tensors, old = ({t.name: t for t in graph.graph.initializer} for graph in (model, before))
-    weights = [name for name, tensor in old.items() if len(tensor.dims) == 4]
-    assert len(weights) == found["Conv"]
-    assert all(tensors[name] == old[name] for name in weights)
-
-
-def test_the_guides_atc_command_follows(adapted, monkeypatch, capsys, tmp_path):
-    (tmp_path / "model.toml").write_bytes((HERE / "model.toml").read_bytes())
-    (tmp_path / "rfcn_final.onnx").symlink_to(adapted[0])
-    monkeypatch.chdir(tmp_path)
-    assert atc.main(["--dry-run", "--soc-version", "Ascend310", "--model", "rfcn_final.onnx"]) == 0
-    printed = capsys.readouterr().out
-    assert (
-        "atc --framework=5 --model=rfcn_final.onnx --output=rfcn --input_format=NCHW "
-        "--input_shape=im_data:1,3,1344,1344 --log=debug --soc_version=Ascend310"
-    ) in " ".join(printed.replace("\\", "").replace('"', "").replace("'", "").split())
+def test_the_file_for_atc_has_its_operators_and_no_int64(adapted, exported):
+    check_adapted(load(exported), load(adapted, check=False))
 
 
 def test_the_file_for_atc_is_not_adapted_again(adapted, tmp_path, capsys):
-    assert rfcn_adapt.main([str(adapted[0]), str(tmp_path / "again.onnx")]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {adapted[0]}: ")
+    assert rfcn_adapt.main([str(adapted), str(tmp_path / "again.onnx")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {adapted}: ")
     assert list(tmp_path.iterdir()) == []
 
 

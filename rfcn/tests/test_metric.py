@@ -148,10 +148,10 @@ def test_the_mean_counts_classes_without_easy_objects_as_0_and_the_later_one_lea
 
 def test_both_border_pixels_belong_to_a_box():
     # 10 x 10 and 10 x 7 pixels: 0.7 of it; without the border pixels 54/81.
-    shared = metric.overlaps(np.array([[1.0, 1, 10, 10]]), np.array([[1.0, 1, 10, 7]]))
+    shared = metric.box_iou(np.array([[1.0, 1, 10, 10]]), np.array([[1.0, 1, 10, 7]]))
     assert shared[0] == 0.7
-    assert metric.overlaps(np.array([[1.0, 1, 5, 5]]), np.array([[6.0, 1, 9, 9]]))[0] == 0
-    assert metric.overlaps(np.array([[1.0, 1, 5, 5]]), np.array([[5.0, 5, 9, 9]]))[0] == 1 / 49
+    assert metric.box_iou(np.array([[1.0, 1, 5, 5]]), np.array([[6.0, 1, 9, 9]]))[0] == 0
+    assert metric.box_iou(np.array([[1.0, 1, 5, 5]]), np.array([[5.0, 5, 9, 9]]))[0] == 1 / 49
 
 
 @pytest.mark.parametrize("box", [(9, 9, 1, 1), (0, 0, -1, -1), (0, 0, -11, 8), (5, 5, 4, 20), (9, 0, 0, 8)])

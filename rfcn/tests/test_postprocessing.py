@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rfcn_voc import postprocessing
@@ -68,7 +68,6 @@ def drawn(seed, count, tied, alike):
     return rois, probabilities, regressions
 
 
-@settings(max_examples=80)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 14),
@@ -89,7 +88,6 @@ def test_detections_are_those_of_the_plain_way(seed, count, tied, alike, size, b
     np.testing.assert_allclose(found, np.reshape(np.array(expected, np.float32), (-1, 6)), rtol=0, atol=2e-4)
 
 
-@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 300),

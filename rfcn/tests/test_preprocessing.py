@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from common.errors import GuideError
-from rfcn_voc.preprocessing import SIZE, network_input, note_cropped, placement, read_rgb
+from rfcn_voc.preprocessing import SIZE, network_input, note_cropped, placement
 
 OPENCV = int(cv2.__version__.split(".")[0])
 MEAN = 50.674869
@@ -46,9 +46,36 @@ def check_placed(placed, case):
     assert placed.im_info.tolist() == case["im_info"]
 
 
-def check_samples(found, case):
+def check_values(found, pixels, case, digest):
+    """Compare with the recorded values, and all of it with what float64 gives; on the recording's processor exactly.
+
+    Where OpenCV mixes pixels with fused operations, as on ARM, the last bits are others. Beside the two products and
+    sums each way, in float32, its place in the row is rounded: a few units in the last place of 255, the widest step.
+    """
     for place, value in case["samples"].items():
         assert found[tuple(map(int, place.split(",")))] == pytest.approx(value, abs=1e-5)
+    placed = placement(pixels.shape[1], pixels.shape[0])
+    exact = bilinear(pixels[..., ::-1] - MEAN, placed)
+    height, width = exact.shape[:2]
+    assert np.abs(found[:, :height, :width] - exact.transpose(2, 0, 1)).max() <= 8 * np.spacing(
+        np.float32(255)
+    )
+    assert not found[:, height:].any()
+    assert not found[:, :, width:].any()
+    if platform.machine() in ("x86_64", "AMD64") and digest:
+        assert sha256(found) == digest
+
+
+def bilinear(values, placed):
+    """Resize in float64, as far as the canvas reaches: pixel centres half a pixel in, borders repeated."""
+    for axis, length in ((0, placed.resized_height), (1, placed.resized_width)):
+        last = values.shape[axis] - 1
+        place = (np.arange(min(length, SIZE)) + 0.5) / placed.scale - 0.5
+        low = np.floor(place).astype(int)
+        share = np.expand_dims(place - low, [k for k in range(3) if k != axis])
+        before, after = (values.take((low + k).clip(0, last), axis) for k in (0, 1))
+        values = before * (1 - share) + after * share
+    return values
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -58,12 +85,9 @@ def test_random_pictures_become_the_reference_inputs(number, cases):
     shape = [(375, 500, 3), (500, 333, 3), (333, 500, 3), (500, 190, 3), (400, 300), (512, 700, 3)][number]
     pixels = np.random.RandomState(3000 + number).randint(0, 256, shape).astype(np.uint8)
     assert sha256(pixels) == case["image_sha256"]
-    found = network_input(Image.fromarray(pixels).convert("RGB"))
+    image = Image.fromarray(pixels).convert("RGB")
     check_placed(placement(shape[1], shape[0]), case)
-    check_samples(found, case)
-    if f"sha256_opencv{OPENCV}" not in case:
-        pytest.skip(f"no reference input of OpenCV {OPENCV}")
-    assert sha256(found) == case[f"sha256_opencv{OPENCV}"]
+    check_values(network_input(image), np.asarray(image), case, case.get(f"sha256_opencv{OPENCV}"))
 
 
 @pytest.mark.parametrize("name", ["astronaut", "china"])
@@ -78,11 +102,10 @@ def test_library_pictures_become_the_reference_inputs(name, cases):
         pytest.skip("this machine's decoder gives other pixels of the JPEG file")
     image = Image.fromarray(np.ascontiguousarray(pixels))
     case = facts["preprocess"]
-    found = network_input(image)
     check_placed(placement(image.width, image.height), case)
-    check_samples(found, case)
-    if OPENCV == 4 or (OPENCV == 5 and case["same_with_opencv5"]):
-        assert sha256(found) == case["input_float32_1x3x1344x1344_sha256_opencv4"]
+    known = OPENCV == 4 or (OPENCV == 5 and case["same_with_opencv5"])
+    digest = case["input_float32_1x3x1344x1344_sha256_opencv4"] if known else None
+    check_values(network_input(image), pixels, case, digest)
 
 
 def check_plainly(height, width, seed):
@@ -98,14 +121,12 @@ def check_plainly(height, width, seed):
     assert placed.cropped == (max(resized) > SIZE)
 
 
-@settings(max_examples=40)
 @given(shorter=st.integers(1, 700), ratio=st.floats(1, 2.7), upright=st.booleans(), seed=st.integers(0, 9))
 def test_the_canvas_is_the_resized_picture_on_zeros(shorter, ratio, upright, seed):
     longer = int(shorter * ratio)
     check_plainly(*((longer, shorter) if upright else (shorter, longer)), seed)
 
 
-@settings(max_examples=60)
 @given(
     shorter=st.one_of(st.integers(1, 20), st.integers(20, 600)),
     ratio=st.floats(2.5, 8),
@@ -209,74 +230,3 @@ def test_without_cropped_pictures_there_is_no_note(capsys):
     note_cropped({"000001": placement(500, 375)})
     note_cropped({})
     assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16", "CMYK"])
-def test_every_kind_of_picture_is_read_as_rgb(mode, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
-    image = (
-        Image.fromarray(pixels.astype(np.uint16) * 257)
-        if mode == "I;16"
-        else Image.fromarray(pixels).convert(mode)
-    )
-    path = tmp_path / "picture"
-    image.save(path, format="TIFF" if mode == "CMYK" else "PNG")
-    found = read_rgb(path)
-    assert (found.mode, found.size) == ("RGB", (30, 20))
-    if mode in ("L", "LA"):
-        np.testing.assert_array_equal(np.asarray(found), pixels[..., None].repeat(3, axis=2))
-
-
-def test_exif_rotation_is_not_applied(tmp_path):
-    path = tmp_path / "turned.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(drawn(20, 30)).save(path, exif=exif)
-    assert read_rgb(path).size == (30, 20)
-
-
-@settings(max_examples=100)
-@given(
-    kind=st.sampled_from(["PNG", "JPEG", "BMP", "GIF"]),
-    keep=st.floats(0, 1),
-    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=5),
-)
-def test_a_damaged_picture_is_read_or_named_never_a_traceback(kind, keep, changes, tmp_path_factory):
-    path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
-    Image.fromarray(drawn(20, 30)).save(path, format=kind)
-    content = bytearray(path.read_bytes())
-    for place, value in changes:
-        content[place % len(content)] = value
-    path.write_bytes(content[: round(keep * len(content))])
-    try:
-        assert read_rgb(path).mode == "RGB"
-    except GuideError as error:
-        assert str(error).startswith(f"{path}: ")  # noqa: PT017
-    except Image.DecompressionBombWarning:
-        pass  # the changed bytes are the size; an error of Pillow's beyond twice that
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (None, "no such picture."),
-        (b"", "not a picture that Pillow can read (0 bytes)."),
-        (b"<html>not found</html>", "not a picture that Pillow can read (22 bytes)."),
-    ],
-)
-def test_what_is_no_picture_is_named(content, words, tmp_path):
-    path = tmp_path / "000001.jpg"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(GuideError) as caught:
-        read_rgb(path)
-    assert str(caught.value) == f"{path}: {words}"
-
-
-def test_a_truncated_picture_is_named(tmp_path):
-    path = tmp_path / "000001.jpg"
-    Image.fromarray(drawn(300, 400)).save(path)
-    path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(GuideError) as caught:
-        read_rgb(path)
-    assert str(caught.value).startswith(f"{path}: the picture is damaged (")

@@ -6,15 +6,14 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+import torch
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="the proposals are computed in torch")
-
-from rfcn_voc.anchors import anchors, base_anchors, centres_and_sizes  # noqa: E402
-from rfcn_voc.proposals import bins, decode, pool, probability, propose  # noqa: E402
-from tests.conftest import read_json  # noqa: E402
-from tests.vendor import edges, psroi, suppress  # noqa: E402
+from rfcn_voc.anchors import anchors, base_anchors, centres_and_sizes
+from rfcn_voc.proposals import bins, decode, pool, probability, propose
+from tests.conftest import read_json
+from tests.vendor import edges, psroi, suppress
 
 IM_INFO = torch.tensor([[512.0, 683, 1.3653333]])
 
@@ -85,9 +84,35 @@ def test_deltas_move_by_sides_and_grow_by_powers():
     torch.testing.assert_close(found, torch.tensor([[90.0, 37.5, 130, 42.5]]))
 
 
+def check_regions(found, expected, scores, deltas, im_info=None):
+    """The same anchors in the same order, and coordinates as equal as two libraries' exp lets them be.
+
+    exp is the one step that libraries and processors round differently: each is within a unit in the last place of the
+    truth, so two are at most two apart. Times a side that is at most four units of half a side, and the product and
+    the sum, rounded on both sides, add one each: six units in the last place of a box's largest coordinate, before
+    clipping. One unit is what has been measured between two processors.
+    """
+    best = np.argsort(-scores, kind="stable")[:6000]
+    centres, sizes = (rows[best].astype(np.float64) for rows in centres_and_sizes())
+    moves = deltas[best].astype(np.float64)
+    middle, half = moves[:, :2] * sizes + centres, np.exp(moves[:, 2:]) * sizes / 2
+    exact = np.concatenate((middle - half, middle + half), axis=1)
+    units = np.spacing(np.abs(exact).max(axis=1).astype(np.float32))
+    if im_info is not None:
+        height, width, _ = im_info
+        exact = exact.clip(0, [width - 1, height - 1] * 2)
+    anchors_found, anchors_expected = (
+        np.abs(exact[:, None] - rows[None, :, 1:]).max(axis=2).argmin(axis=0) for rows in (found, expected)
+    )
+    assert found.shape == expected.shape == (300, 5)
+    np.testing.assert_array_equal(anchors_found, anchors_expected)
+    assert not found[:, 0].any()
+    assert (np.abs(found - expected).max(axis=1) <= 6 * units[anchors_expected]).all()
+
+
 @pytest.mark.parametrize("case", [0, 1])
 @pytest.mark.parametrize("family", ["rois", "export_rois"])
-def test_synthetic_maps_give_the_reference_regions_exactly(case, family, cases):
+def test_synthetic_maps_give_the_reference_regions(case, family, cases):
     facts = read_json(cases / "rpn_synthetic.json")["cases"][case]
     r = np.random.RandomState(facts["seed"])
     lg = r.standard_normal((1, 18, 84, 84)).astype(np.float32)
@@ -97,34 +122,38 @@ def test_synthetic_maps_give_the_reference_regions_exactly(case, family, cases):
     assert sha256(deltas) == facts["delta_sha256"]
     if sha256(made) != facts["prob_sha256"]:
         pytest.skip("this machine's exp gives other probabilities")
-    im_info = torch.tensor([facts["im_info"]]) if family == "rois" else None
-    found = propose(torch.from_numpy(made), torch.from_numpy(deltas), im_info)
+    im_info = facts["im_info"] if family == "rois" else None
+    found = propose(torch.from_numpy(made), torch.from_numpy(deltas), im_info and torch.tensor([im_info]))
     expected = np.load(cases / "rpn_synthetic.npz")[f"{facts['seed']}_{family}"]
-    np.testing.assert_array_equal(found[0].numpy(), expected)
+    scores, rows = made[0, 9:].transpose(1, 2, 0).reshape(-1), deltas[0].transpose(1, 2, 0).reshape(-1, 4)
+    check_regions(found[0].numpy(), expected, scores, rows, im_info)
 
 
 @pytest.mark.parametrize("name", ["astronaut", "china"])
 @pytest.mark.parametrize("family", ["rois", "export_rois"])
-def test_recorded_candidates_give_the_recorded_regions_exactly(name, family, cases):
+def test_recorded_candidates_give_the_recorded_regions(name, family, cases):
     stored = np.load(cases / f"proposals_{name}.npz")
     index = stored["anchor_index"]
     scores, deltas = np.zeros(63504, np.float32), np.zeros((63504, 4), np.float32)
     scores[index], deltas[index] = stored["score"], stored["delta"]
     im_info = None
     if family == "rois":
-        im_info = torch.tensor([read_json(cases / f"image_{name}.json")["preprocess"]["im_info"]])
-    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), im_info)
-    np.testing.assert_array_equal(found[0].numpy(), stored[family])
+        im_info = read_json(cases / f"image_{name}.json")["preprocess"]["im_info"]
+    maps = probabilities(scores), torch.from_numpy(by_channel(deltas))
+    found = propose(*maps, im_info and torch.tensor([im_info]))[0].numpy()
+    check_regions(found, stored[family], scores, deltas, im_info)
 
 
-def test_recorded_candidates_are_decoded_exactly(cases):
-    stored = np.load(cases / "proposals_china.npz")
-    index = stored["anchor_index"]
-    centres, sizes = (torch.from_numpy(rows[index]) for rows in centres_and_sizes())
-    found = decode(torch.from_numpy(stored["delta"]), centres, sizes).numpy()
-    matches = [np.array_equal(found[:: 6000 // 240], stored["decoded"])]
-    matches.append(np.array_equal(found[:240], stored["decoded"]))
-    assert any(matches)
+@pytest.mark.parametrize("name", ["astronaut", "china"])
+def test_recorded_candidates_are_decoded_as_recorded(name, cases):
+    stored = np.load(cases / f"proposals_{name}.npz")
+    centres, sizes = (torch.from_numpy(rows[stored["anchor_index"]]) for rows in centres_and_sizes())
+    found, expected = (
+        decode(torch.from_numpy(stored["delta"]), centres, sizes).numpy()[::25],
+        stored["decoded"],
+    )
+    units = np.spacing(np.abs(expected).max(axis=1, keepdims=True))
+    assert (np.abs(found - expected) <= 6 * units).all()  # see `check_regions`
 
 
 def test_regions_are_those_of_a_naive_suppression():
@@ -253,7 +282,6 @@ some_regions = st.lists(st.tuples(*[coordinate] * 4), min_size=1, max_size=40)
 
 
 @given(some_regions)
-@settings(max_examples=150)
 @example([(0.0, 0.0, 0.0, 0.0)])
 @example([(-0.5, 0.5, 1.5, 2.5), (100.5, 99.5, 100.5, 99.5)])
 @example([(500.0, 400.0, 100.0, 50.0), (2000.0, -900.0, 2400.0, -300.0)])
@@ -272,7 +300,6 @@ FEATURES = np.random.default_rng(1).standard_normal((1, 98, 84, 84)).astype(np.f
 
 
 @given(some_regions)
-@settings(max_examples=25)
 @example([(0.0, 0.0, 0.0, 0.0)])
 @example([(2000.0, -900.0, 2400.0, -300.0)])
 def test_pooling_is_that_of_the_naive_kernel(rows):

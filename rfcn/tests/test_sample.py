@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rfcn_voc import sample
-from rfcn_voc.pipeline import placements
+from rfcn_voc.task import placements
 from rfcn_voc.voc import CLASSES, picture_size, read_objects, read_voc
 
 

@@ -1,22 +1,33 @@
-"""Detections of one part of the data after the other, until they are whole."""
+"""Detections of one part of the data after the other, kept in one file until they are those of all pictures."""
 
 from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from common.engine.shard import Shard
+from common.engine.store import Store
 from rfcn_voc import shards
-from rfcn_voc.detections import read_detections, write_detections
-from rfcn_voc.voc import CLASSES, read_voc
-from tests.conftest import write_data
+from rfcn_voc.detections import write_detections
+from rfcn_voc.voc import read_voc
+from tests.conftest import HERE, write_data
 
 NAMES = ["b", "a", "000003", "000001", "x.y", "000002", "é_1"]
 
 
 @pytest.fixture
 def data(tmp_path):
-    return read_voc(write_data(tmp_path / "voc", {name: [] for name in NAMES}), need_pictures=False)
+    folder = write_data(tmp_path / "voc", {name: [] for name in NAMES})
+    (folder / "JPEGImages").mkdir()
+    for name in NAMES:
+        (folder / "JPEGImages" / f"{name}.jpg").write_text(name)
+    return read_voc(folder)
 
 
 @pytest.fixture
@@ -32,64 +43,148 @@ def objects(data):
     return found
 
 
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("comp4_det_test_*.txt")}
+@pytest.fixture
+def results(tmp_path):
+    """A directory of results, of the network whose hash is given, or of an unknown one."""
+
+    def make(network=None, precision="float32"):
+        folder = tmp_path / f"result_{network}_{precision}"
+        folder.mkdir(exist_ok=True)
+        if network:
+            run = {"model": network, "backend": "onnxruntime", "precision": precision}
+            (folder / "infer.json").write_text(json.dumps(run))
+        return folder
+
+    return make
 
 
-def store(out, data, objects, number, count):
-    shard = Shard(number, count)
-    part = data.shard(shard)
-    return shards.add(out, shard, part, {stem: objects[stem] for stem in part.pictures})
+@pytest.fixture
+def store(tmp_path, data, objects, results):
+    """Store a part; return what `shards.join` does, all detections or None."""
+
+    def join(number, count, found=None, source=None):
+        shard = Shard(number, count)
+        part = {stem: (found or objects)[stem] for stem in data.shard(shard).pictures}
+        return shards.join(tmp_path / shards.STORE, source or results("abc"), shard, data, part)
+
+    return join
+
+
+def same(found, wanted):
+    assert list(found) == list(wanted)
+    for stem, rows in wanted.items():
+        assert found[stem].dtype == rows.dtype
+        np.testing.assert_array_equal(found[stem], rows)
 
 
 @pytest.mark.parametrize(
     ("count", "order"), [(1, [1]), (2, [1, 2]), (2, [2, 1]), (3, [3, 1, 2]), (20, range(20, 0, -1))]
 )
-def test_the_parts_joined_are_byte_for_byte_the_whole(data, objects, tmp_path, count, order):
-    write_detections(tmp_path / "whole", data, objects)
-    out, todo = tmp_path / "out", set(order)
-    for number in order:
-        todo.discard(number)
-        assert store(out, data, objects, number, count) == [Shard(k, count) for k in sorted(todo)]
-        assert not files(out)
-    shards.join(out, count, data)
-    assert files(out) == files(tmp_path / "whole")
-    assert len(files(out)) == len(CLASSES)
-    assert sorted(path.name for path in out.iterdir()) == sorted(files(out))
-    read_detections(out, data)
+def test_the_parts_joined_are_the_whole_in_the_order_of_the_list(
+    data, objects, store, tmp_path, count, order, capsys
+):
+    parts = [number for number in order if data.shard(Shard(number, count)).pictures]
+    for number in parts[:-1]:
+        assert store(number, count) is None
+        parts = parts[1:]
+        assert f"{min(parts)}/{count}" in capsys.readouterr().out
+    joined = store(parts[-1], count)
+    same(joined, objects)
+    assert f"joined {count} shards\n" in capsys.readouterr().out
+    for name, found in (("whole", objects), ("joined", joined)):
+        write_detections(tmp_path / name, data, found)
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "joined" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_part_that_was_not_written_to_its_end_does_not_count(data, objects, tmp_path, monkeypatch):
-    assert store(tmp_path, data, objects, 2, 2) == [Shard(1, 2)]
-
-    def killed(folder, part, found):
-        write_detections(folder, part, found)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shards, "write_detections", killed)
-        with pytest.raises(KeyboardInterrupt):
-            store(tmp_path, data, objects, 1, 2)
-        with pytest.raises(KeyboardInterrupt):  # nor does what had been complete before
-            store(tmp_path, data, objects, 2, 2)
-    assert store(tmp_path, data, objects, 2, 2) == [Shard(1, 2)]
-    assert store(tmp_path, data, objects, 1, 2) == []
-
-
-def test_a_part_that_is_given_again_replaces_the_first(data, objects, tmp_path):
+def test_a_part_that_is_given_again_replaces_the_first(objects, store):
     nothing = {stem: np.empty((0, 6), np.float32) for stem in objects}
-    store(tmp_path, data, nothing, 1, 2)
-    store(tmp_path, data, objects, 1, 2)
-    assert store(tmp_path, data, objects, 2, 2) == []
-    shards.join(tmp_path, 2, data)
-    write_detections(tmp_path / "whole", data, objects)
-    assert files(tmp_path) == files(tmp_path / "whole")
+    assert store(1, 2, nothing) is None
+    assert store(1, 2) is None
+    same(store(2, 2), objects)
 
 
-def test_parts_of_another_number_are_other_parts(data, objects, tmp_path):
-    store(tmp_path, data, objects, 1, 2)
-    assert store(tmp_path, data, objects, 2, 3) == [Shard(1, 3), Shard(3, 3)]
-    store(tmp_path, data, objects, 1, 3)
-    assert store(tmp_path, data, objects, 3, 3) == []
-    shards.join(tmp_path, 3, data)
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("shard")] == ["shard_1_of_2"]
+def test_parts_of_another_number_join_by_their_pictures(data, objects, store, capsys):
+    assert store(1, 2) is None
+    capsys.readouterr()
+    there = data.shard(Shard(1, 2)).pictures
+    missing = [n for n in (2, 3) if data.shard(Shard(n, 3)).pictures.keys() - there.keys()]
+    assert store(1, 3) is None
+    assert f"{', '.join(f'{n}/3' for n in missing)} missing" in capsys.readouterr().out
+    for number in missing[:-1]:
+        assert store(number, 3) is None
+    same(store(missing[-1], 3), objects)
+
+
+@pytest.mark.parametrize("other", [("other", "float32"), ("abc", "float16"), (None, "float32")])
+def test_parts_of_another_network_are_forgotten_with_a_word(other, data, objects, store, results, capsys):
+    count = len(data.shard(Shard(1, 2)).pictures)
+    assert store(1, 2) is None
+    capsys.readouterr()
+    assert store(2, 2, source=results(*other)) is None
+    printed = capsys.readouterr().out
+    assert f"{shards.STORE}: {count} results of another network or other settings are not used\n" in printed
+    assert "run the other shards with the same --out: 1/2 missing\n" in printed
+    same(store(1, 2, source=results(*other)), objects)
+
+
+def test_results_that_do_not_say_their_network_join_with_a_note(objects, store, results, capsys):
+    unknown = results()
+    assert store(1, 2, source=unknown) is None
+    same(store(2, 2, source=unknown), objects)
+    assert f"note: {unknown} does not say which network made it" in capsys.readouterr().out
+
+
+def test_a_changed_pictures_detections_are_not_used_and_told(data, objects, store, capsys):
+    assert store(1, 2) is None
+    changed = next(iter(data.shard(Shard(1, 2)).pictures.values()))
+    changed.path.write_text("another picture")
+    assert store(2, 2) is None
+    printed = capsys.readouterr().out
+    assert f"{shards.STORE}: 1 results of pictures that have changed since are not used\n" in printed
+    assert "run the other shards with the same --out: 1/2 missing\n" in printed
+    same(store(1, 2), objects)
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from common.engine import store
+from common.engine.shard import Shard
+from rfcn_voc import shards, voc
+
+class Connection:
+    def __init__(self, real):
+        self.real = real
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+    def executemany(self, query, rows):
+        self.real.executemany(query, list(rows)[:2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value) if name == "real" else setattr(self.real, name, value)
+    def __enter__(self):
+        return self.real.__enter__()
+    def __exit__(self, *exc):
+        return self.real.__exit__(*exc)
+
+connect = store.sqlite3.connect
+store.sqlite3.connect = lambda *words, **more: Connection(connect(*words, **more))
+data, shard = voc.read_voc(Path(sys.argv[1])), Shard(1, 2)
+found = {stem: np.zeros((3, 6), np.float32) for stem in data.shard(shard).pictures}
+assert len(found) > 2
+shards.join(Path(sys.argv[2]), Path(sys.argv[3]), shard, data, found)
+"""
+
+
+def test_a_process_that_is_killed_while_storing_leaves_no_half_part(data, objects, store, results, tmp_path):
+    words = [data.folder, tmp_path / shards.STORE, results("abc")]
+    done = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], cwd=HERE, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with Store(tmp_path / shards.STORE, {}, data.pictures) as opened:
+        assert opened.forgotten == 0  # nothing was there
+        assert len(opened.missing()) == len(NAMES)
+    os.unlink(tmp_path / shards.STORE)  # noqa: PTH108
+    assert store(2, 2) is None
+    same(store(1, 2), objects)

@@ -6,14 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
-torch = pytest.importorskip("torch", reason="the head is compared with torch's")
+from common.backends.torch import run_torch
+from common.graph.outline import describe
+from rfcn_voc.network import Head
+from rfcn_voc.regions import compare_regions
+from rfcn_voc.standard_head import BODY
+from tests.heads import FORMS, feeds, head, run
 
-from common.backends.torch import run_torch  # noqa: E402
-from common.graph.outline import describe  # noqa: E402
-from rfcn_voc.agreement import compare_regions  # noqa: E402
-from rfcn_voc.network import Head  # noqa: E402
-from rfcn_voc.standard_head import BODY  # noqa: E402
-from tests.heads import FORMS, feeds, head, run  # noqa: E402
+FULL_SIZE = pytest.mark.full_size  # the head is
 
 
 def in_torch(inputs):
@@ -56,6 +56,7 @@ def clustered(places):
     }, boxes
 
 
+@FULL_SIZE
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("opset", [11, 13, 16])
 def test_head_computes_what_torchs_does(form, opset, wanted):
@@ -65,6 +66,7 @@ def test_head_computes_what_torchs_does(form, opset, wanted):
     np.testing.assert_allclose(found[0], wanted[form][0], rtol=0, atol=1e-3)
 
 
+@FULL_SIZE
 def test_the_two_forms_are_different_computations(wanted):
     guide, original = (wanted[form][0][0] for form in FORMS)
     assert (guide[:, 1:3].min(axis=1) < 0).any()
@@ -118,6 +120,7 @@ def test_attaching_gives_the_input_the_networks_size_and_forgets_the_traced_shap
     assert len(model.graph.value_info) == 0
 
 
+@FULL_SIZE
 @pytest.mark.parametrize("form", FORMS)
 def test_few_regions_are_followed_by_zeros(form):
     changed, boxes = clustered(5)
@@ -130,6 +133,7 @@ def test_few_regions_are_followed_by_zeros(form):
     assert len(np.unique(found[1][0, 5:], axis=0)) == 1
 
 
+@FULL_SIZE
 def test_probability_zero_is_no_region_in_the_guides_form_and_one_in_the_original():
     changed, boxes = clustered(5)
     foreground = changed["rpn_cls_score"][:, 9:]
@@ -142,6 +146,7 @@ def test_probability_zero_is_no_region_in_the_guides_form_and_one_in_the_origina
         np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=1e-3)
 
 
+@FULL_SIZE
 @pytest.mark.parametrize(("width", "count"), [(100, 1), (99, 2)])
 def test_an_overlap_of_seven_tenths_suppresses_in_the_original_form(width, count):
     """Clipped to the picture, the boxes are 0 and 30 to its right side, both ends counted, without rounding."""
@@ -160,6 +165,7 @@ def test_an_overlap_of_seven_tenths_suppresses_in_the_original_form(width, count
     np.testing.assert_array_equal(found, [*[[0, 0, width - 1, 89], [30, 0, width - 1, 89]][:count], corner])
 
 
+@FULL_SIZE
 @pytest.mark.parametrize("form", FORMS)
 def test_equal_probabilities_are_taken_in_the_order_of_the_anchors(form):
     values = np.random.default_rng(2).integers(0, 6, (1, 9, 84, 84)) / 2

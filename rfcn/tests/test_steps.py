@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,15 +12,14 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
-import evaluate
 import get_info
 import postprocess
 import preprocess
 from common import infer
 from common.engine.shard import Shard
-from rfcn_voc import voc
-from rfcn_voc.pipeline import prepare
-from tests.conftest import read_json, write_data
+from rfcn_voc import shards, voc
+from rfcn_voc.task import prepare_picture
+from tests.conftest import FACTS, read_json, write_data
 
 SHAPES = [(300, 5), (300, 21), (300, 84)]
 # In the order of test.txt; of two parts, x and 000004 are the second.
@@ -115,10 +115,10 @@ def test_the_guides_preprocessing_and_list(data, tmp_path, monkeypatch, capsys):
     made = sorted(path.name for path in (tmp_path / "bin").glob("*.bin"))
     assert made == sorted(f"{stem}.bin" for stem in STEMS)
     for stem, name in zip(STEMS, SIZES, strict=True):
-        image, placed = prepare(data / "JPEGImages" / f"{name}.jpg")
+        inputs, placed = prepare_picture(data / "JPEGImages" / f"{name}.jpg")
         content = (tmp_path / "bin" / f"{stem}.bin").read_bytes()
         assert len(content) == BYTES == preprocess.BYTES
-        assert content == image.tobytes()
+        assert content == inputs["im_data"].tobytes()
     # im_info keeps what the canvas does not hold.
     assert placed.im_info.tolist() == [512, 2816, np.float32(512 / 60)]
     printed = capsys.readouterr().out
@@ -163,7 +163,7 @@ def test_a_damaged_picture_is_named_and_leaves_no_file(tmp_path, capsys):
     path = folder / "JPEGImages" / "x.y.jpg"
     path.write_bytes(path.read_bytes()[:600])
     assert preprocess.main(["--data", str(folder), "--out", str(tmp_path / "bin")]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {path}: the picture is damaged (")
+    assert capsys.readouterr().err.startswith(f"error: x: {path}: the picture is damaged (")
     assert not list((tmp_path / "bin").glob("*.bin"))
 
 
@@ -245,16 +245,15 @@ def test_a_subset_is_labelled_and_has_no_verdict(scored):
     assert report["why"] == "5 of the 4952 pictures of VOC2007 test"
     assert report["metrics"].keys() == {"mAP", "mAP all points", *(f"AP {name}" for name in voc.CLASSES)}
     assert {"python", "numpy", "opencv-python-headless", "pillow"} & report["versions"].keys()
-    assert report["seconds"].keys() == {"postprocess", "evaluate"}
+    assert report["seconds"].keys() == {"postprocess", "evaluate", "total"}
 
 
 @pytest.mark.parametrize(("published", "code", "verdict"), [(0.1, 0, "PASS"), (0.9, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(
     published, code, verdict, scored, data, tmp_path, monkeypatch, capsys
 ):
-    model = postprocess.read_facts(postprocess.HERE)
-    accuracy = replace(model.accuracy, images=5, published={"mAP": published})
-    monkeypatch.setattr(postprocess, "read_facts", lambda folder: replace(model, accuracy=accuracy))
+    accuracy = replace(FACTS.accuracy, images=5, published={"mAP": published})
+    monkeypatch.setattr(postprocess, "read_facts", lambda folder: replace(FACTS, accuracy=accuracy))
     assert (
         postprocess.main(["--detections", str(scored), "--data", str(data), "--out", str(tmp_path)]) == code
     )
@@ -271,7 +270,7 @@ def test_stored_detections_are_scored_again_without_pictures(scored, data, tmp_p
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["metrics.json"]
     again = read_json(tmp_path / "again" / "metrics.json")
     assert (again["backend"], again["precision"]) == (None, None)
-    assert again["seconds"].keys() == {"evaluate"}
+    assert again["seconds"].keys() == {"evaluate", "total"}
 
 
 @pytest.mark.parametrize(
@@ -372,10 +371,28 @@ def test_parts_in_any_order_give_the_files_of_the_whole(
     assert not list((tmp_path / "out").glob("shard*"))
 
 
-def test_more_parts_than_pictures_are_no_obstacle(results, data, scored, tmp_path):
+def test_more_parts_than_pictures_are_no_obstacle(results, data, scored, tmp_path, capsys):
+    empty = [number for number in range(1, 8) if not stems_of(number, 7)]
     for number in range(1, 8):
         assert postprocess.main(words(results, data, tmp_path / "out", "--shard", f"{number}/7")) == 0
+        nothing = f"shard {number}/7: none of the pictures belongs to it; nothing to do\n"
+        assert (nothing in capsys.readouterr().out) == (number in empty)
+    assert empty
     assert files(tmp_path / "out") == files(scored)
+    assert not (tmp_path / "out" / shards.STORE).exists()
+
+
+def test_what_is_stored_stays_until_it_is_scored(results, data, scored, tmp_path, capsys):
+    shutil.copytree(data, tmp_path / "VOC2007")
+    path = tmp_path / "VOC2007" / "Annotations" / "a_b.xml"
+    content = path.read_bytes()
+    path.unlink()
+    arguments = [words(results, tmp_path, tmp_path / "out", "--shard", f"{number}/2") for number in (1, 2)]
+    assert [postprocess.main(each) for each in arguments] == [0, 1]
+    assert "1 of the 5 annotations are missing" in capsys.readouterr().err
+    path.write_bytes(content)
+    assert postprocess.main(arguments[1]) == 0
+    assert metrics(tmp_path / "out") == metrics(scored)
 
 
 def test_a_part_must_be_complete_and_its_results_of_the_data_set(results, data, tmp_path, capsys):
@@ -397,8 +414,8 @@ def test_a_part_must_be_complete_and_its_results_of_the_data_set(results, data, 
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory, seeded_onnx):
-    """The file route with the network, part after part, each part's .bin files removed after its inference."""
+def steps(tmp_path_factory, onnx):
+    """The file route with the twin, part after part, each part's .bin files removed after its inference."""
     root = tmp_path_factory.mktemp("steps")
     write_pictures(root / "VOC2007", ["000004", "000001"])
     for part in ("2/2", "1/2"):
@@ -408,7 +425,7 @@ def steps(tmp_path_factory, seeded_onnx):
         if part == "2/2":  # listed with those of other parts, which are not there
             with (root / "demo.info").open("a") as file:
                 file.write(f"1 {root / 'bin'}/000001.bin 1344 1344\n")
-        arguments = ["--model", str(seeded_onnx), "--input", str(root / "demo.info"), "--out"]
+        arguments = ["--model", str(onnx), "--input", str(root / "demo.info"), "--out"]
         assert infer.main([*arguments, str(root / "result"), *shard]) == 0
         for path in (root / "bin").glob("*.bin"):
             path.unlink()
@@ -423,14 +440,23 @@ def test_inference_in_parts_gives_all_results(steps):
     assert (report["backend"], report["precision"], report["images"]) == ("onnxruntime", "float32", 2)
 
 
-def test_the_streamed_route_gives_the_same_files(steps, seeded_onnx, tmp_path, capsys):
-    arguments = ["--model", str(seeded_onnx), "--data", str(steps), "--out", str(tmp_path / "out")]
-    assert evaluate.main(arguments) == 0
+def test_stored_parts_know_the_network_of_the_inference(steps, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert postprocess.main(words(steps / "result", steps, out, "--shard", "1/2")) == 0
+    run = read_json(steps / "result" / "infer.json")
+    other = linked(steps / "result" / "dumpOutput_device0", tmp_path / "other", ["000001", "000004"])
+    (other / "infer.json").write_text(json.dumps({**run, "model": "another"}))
+    capsys.readouterr()
+    assert postprocess.main(words(other, steps, out, "--shard", "2/2")) == 0
+    printed = capsys.readouterr().out
+    assert "1 results of another network or other settings are not used" in printed
+    assert "run the other shards with the same --out: 1/2 missing" in printed
+
+
+def test_the_streamed_route_gives_the_same_files(steps, onnx, tmp_path, run):
+    done = run("evaluate.py", "--model", onnx, "--data", steps, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
     found = files(tmp_path / "out")
     assert found == files(steps / "scored")
     assert any(found.values())
-    report = read_json(tmp_path / "out" / "metrics.json")
-    assert report["metrics"] == metrics(steps / "scored")
-    assert {"export", "preprocess", "infer", "postprocess", "evaluate"} <= report["seconds"].keys()
-    assert not any("torch" in name for name in report["metrics"])
-    assert "out: the objects in 2 pictures, comp4_det_test_<class>.txt\n" in capsys.readouterr().out
+    assert metrics(tmp_path / "out") == metrics(steps / "scored")
