@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 import pytest
@@ -38,25 +39,10 @@ def test_padding_equals_timms_own(size, kernel, stride, dilation, value):
     assert torch.equal(found, original(x, kernel, stride, dilation, value))
 
 
-@pytest.mark.parametrize(("kernel", "pads"), [(3, (0, 1)), (5, (1, 2))])
-def test_even_sizes_are_padded_more_after_than_before(kernel, pads):
-    x = torch.ones(1, 1, 512, 512)
-    padded = pad_same(x, (kernel, kernel), (2, 2))
-    before, after = pads
-    assert padded.shape == (1, 1, 512 + sum(pads), 512 + sum(pads))
-    assert padded[0, 0, :, 256].sum() == padded[0, 0, before:-after, 256].sum() == 512
-
-
-def test_it_holds_inside_the_block_and_ends_with_it():
+def test_it_holds_inside_the_block_and_ends_with_it_even_by_an_error():
     before = [module.pad_same for module in MODULES]
-    with fixed_padding():
+    with contextlib.suppress(KeyError), fixed_padding():
         assert [module.pad_same for module in MODULES] == [pad_same] * 2
+        raise KeyError
     assert [module.pad_same for module in MODULES] == before
     assert pad_same not in before
-
-
-def test_an_error_ends_it_too():
-    before = [module.pad_same for module in MODULES]
-    with pytest.raises(ValueError, match="inside"), fixed_padding():
-        raise ValueError("inside")
-    assert [module.pad_same for module in MODULES] == before

@@ -44,6 +44,11 @@ def seeded_files():
 
 
 @pytest.fixture(scope="module")
+def seeded_network():
+    return seeded()
+
+
+@pytest.fixture(scope="module")
 def recipe_checkpoint(recipe_state, tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "d0.pth"
     torch.save({key: torch.from_numpy(np.array(value)) for key, value in recipe_state.items()}, path)
@@ -68,35 +73,34 @@ def recipe_files(recipe_checkpoint):
 def check_outside(path, batch):
     graph = describe(load(path))
     assert graph.opset == 11
-    (image,) = graph.inputs
-    assert (image.name, image.dtype, image.shape) == ("x.1", "float32", (batch, 3, 512, 512))
+    assert [(v.name, v.dtype, v.shape) for v in graph.inputs] == [("x.1", "float32", (batch, 3, 512, 512))]
     assert [(v.name, v.dtype, v.shape) for v in graph.outputs] == [
         (tensor.name, "float32", (batch, *tensor.image_shape)) for tensor in FACTS.outputs
     ]
 
 
-def test_names_shapes_and_opset_are_the_documented_ones(seeded_files):
-    for path in seeded_files.values():
-        check_outside(path, "-1")
+@pytest.mark.parametrize("name", NAMES)
+def test_names_shapes_and_opset_are_the_documented_ones(name, seeded_files):
+    check_outside(seeded_files[name], "-1")
 
 
-def test_the_deployed_file_gives_a_batch_of_three_as_torch_does(seeded_files):
+def test_the_deployed_file_gives_a_batch_of_three_as_torch_does(seeded_files, seeded_network):
     images = np.random.default_rng(1).uniform(-2, 2.5, (3, 3, 512, 512)).astype(np.float32)
     with open_deployed(seeded_files["d0_modify.onnx"], None, FACTS, HERE) as deployed:
         together = deployed.run({"x.1": images})
-        alone = [deployed.run({"x.1": images[row : row + 1]}) for row in (0, 2)]
-    for tensor, found, wanted in zip(FACTS.outputs, together, run_torch(seeded(), images), strict=True):
+        alone = {row: deployed.run({"x.1": images[row : row + 1]}) for row in (0, 2)}
+    for tensor, found, wanted in zip(FACTS.outputs, together, run_torch(seeded_network, images), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=tensor.tolerance)
-    for row, outputs in zip((0, 2), alone, strict=True):
+    for row, outputs in alone.items():
         for many, one in zip(together, outputs, strict=True):
             np.testing.assert_allclose(many[row], one[0], rtol=0, atol=1e-4)
 
 
-def test_constant_padding_changes_nothing():
-    network, image = seeded(), torch.linspace(-2, 2, 3 * 512 * 512).reshape(1, 3, 512, 512).numpy()
-    outside = run_torch(network, image)
+def test_constant_padding_changes_nothing(seeded_network):
+    image = np.linspace(-2, 2, 3 * 512 * 512, dtype=np.float32).reshape(1, 3, 512, 512)
+    outside = run_torch(seeded_network, image)
     with fixed_padding():
-        inside = run_torch(network, image)
+        inside = run_torch(seeded_network, image)
     assert all((found == wanted).all() for found, wanted in zip(inside, outside, strict=True))
 
 
@@ -168,15 +172,9 @@ def test_the_guides_command_compares_both_files_with_torch(recipe_files):
     assert len(figures) == 20
     assert max(figures) < 1e-3
     assert printed.endswith(f"{out}: d0.pth as ONNX, opset 11, batch 1\n{simplified}: the same, simplified\n")
-    for path in (out, simplified):
-        check_outside(path, 1)
     assert sorted(path.name for path in out.parent.glob("*")) == ["d0.onnx", "d0.pth", "d0_sim.onnx"]
-
-
-def test_the_simplified_graph_pads_fourteen_times_and_computes_no_shape(recipe_files):
-    proto = load(recipe_files[2])
-    counts = Counter(node.op_type for node in proto.graph.node)
-    assert counts["Pad"] == counts["MaxPool"] == len(infinite_pads(proto)) == 14
+    counts = Counter(node.op_type for node in load(simplified).graph.node)
+    assert counts["Pad"] == counts["MaxPool"] == len(infinite_pads(load(simplified))) == 14
     assert not counts.keys() & {"Shape", "Gather", "Cast", "Loop", "If", "BatchNormalization"}
     assert 700 <= sum(counts.values()) <= 760
 
@@ -185,6 +183,7 @@ def test_the_reference_checkpoint_exported_gives_the_reference_outputs(recipe_fi
     facts, stored = read_json(cases / "image_astronaut.json"), np.load(cases / "image_astronaut.npz")
     canvas, placed = letterbox(library_pictures["astronaut"])
     for path in recipe_files[1:]:
+        check_outside(path, 1)
         with open_deployed(path, None, FACTS, HERE) as deployed:
             outputs = deployed.run({"x.1": network_input(canvas)[None]})
         check_outputs(outputs, facts, stored, 1e-3)
@@ -193,15 +192,13 @@ def test_the_reference_checkpoint_exported_gives_the_reference_outputs(recipe_fi
 
 
 def test_the_guides_way_moves_logits_and_is_not_refused(recipe_files, tmp_path, run):
-    source, out = recipe_files[2], tmp_path / "d0_guide.onnx"
-    done = run("modify_onnx.py", "--mode", "guide", "--model", source, "--out", out)
+    words = ("--mode", "guide", "--model", recipe_files[2], "--out", tmp_path / "d0_guide.onnx")
+    done = run("modify_onnx.py", *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Pad: pads with 0") == 14
     figures = [float(text) for text in re.findall(r"largest difference ([^,]+),", done.stdout)]
     assert len(figures) == 10
     assert max(figures) > 0.05
-    operators = [[node.op_type for node in load(path).graph.node] for path in (source, out)]
-    assert operators[0] == operators[1]
 
 
 def test_the_list_that_preflight_writes_is_the_guides(recipe_files, tmp_path, run):
@@ -212,4 +209,5 @@ def test_the_list_that_preflight_writes_is_the_guides(recipe_files, tmp_path, ru
     done = run("ascend_tools.preflight", "--model", recipe_files[2], *inputs)
     assert done.returncode == 0, done.stderr
     assert "ReduceMean" in done.stdout.splitlines()[3]  # worst first
-    assert read_json(tmp_path / "preflight" / "ops_info.json") == read_json(HERE / "ops_info.json")
+    listed = read_json(tmp_path / "preflight" / "ops_info.json")
+    assert listed == read_json(HERE / "ops_info.json") == {"black-list": {"to-add": ["ReduceMeanD"]}}

@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 
 pytest.importorskip("torch", reason="the twin is a torch network")
 
+import modify_onnx
 from tests.conftest import FACTS, make_twin
 
 
@@ -20,19 +21,20 @@ def simplified(twin_onnx, tmp_path_factory):
     proto = onnx.load(twin_onnx)
     for node in proto.graph.node:
         node.input[:] = ["halved" if name == "x.1" else name for name in node.input]
-    pads = numpy_helper.from_array(np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int64), "pads")
-    numbers = {"infinity": -np.inf, "three": 3}
-    floats = [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in numbers.items()]
-    proto.graph.initializer.extend([pads, *floats])
-    pad = helper.make_node("Pad", ["lowered", "pads", "infinity"], ["padded"], name="pad")
+    values = {
+        "pads": np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int64),
+        "infinity": np.array(-np.inf, np.float32),
+        "three": np.array(3, np.float32),
+    }
+    proto.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
     pool = {"kernel_shape": [3, 3], "strides": [2, 2], "name": "pool"}
-    first = [  # below 0 everywhere, so that padding with 0 would win at the border
+    nodes = [  # below 0 everywhere, so that padding with 0 would win at the border
         helper.make_node("Sub", ["x.1", "three"], ["lowered"]),
-        pad,
+        helper.make_node("Pad", ["lowered", "pads", "infinity"], ["padded"], name="pad"),
         helper.make_node("MaxPool", ["padded"], ["pooled"], **pool),
         helper.make_node("Add", ["pooled", "three"], ["halved"]),
+        *proto.graph.node,
     ]
-    nodes = [*first, *proto.graph.node]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
     path = tmp_path_factory.mktemp("simplified") / "d0_sim.onnx"
@@ -72,11 +74,8 @@ def test_the_guides_way_is_measured_and_not_refused(simplified, tmp_path, run):
 
 def test_an_exact_change_that_is_none_is_not_kept(simplified, tmp_path, monkeypatch, run):
     """The guide's way under the name of the exact one stands for a mistake in it."""
-    import modify_onnx
-
     monkeypatch.setitem(modify_onnx.MODES, "exact", modify_onnx.pad_with_zero)
-    out = tmp_path / "d0_modify.onnx"
-    done = run("modify_onnx.py", "--model", simplified, "--out", out)
+    done = run("modify_onnx.py", "--model", simplified, "--out", tmp_path / "d0_modify.onnx")
     assert done.returncode == 1
     assert f"differs from {simplified} by " in done.stderr
     assert "The file is not kept." in done.stderr
@@ -97,22 +96,22 @@ def test_the_result_can_be_compared_with_torch(moved, twin_onnx, tmp_path, monke
     assert ("output 'box_p3' differs from torch by " in done.stderr) == bool(moved)
 
 
-def test_a_file_is_not_modified_in_its_place(tmp_path, run):
-    """What is read is what the result is compared with."""
-    path = tmp_path / "d0_sim.onnx"
-    path.write_bytes(b"kept")
-    done = run("modify_onnx.py", "--model", path, "--out", path)
-    assert done.returncode == 1
-    assert "choose another --out" in done.stderr
-    assert path.read_bytes() == b"kept"
-
-
-@pytest.mark.parametrize("content", [None, b"not ONNX"])
-def test_a_file_that_is_no_onnx_is_named(content, tmp_path, run):
+@pytest.mark.parametrize(
+    ("content", "out", "words"),
+    [
+        (None, "x.onnx", ""),
+        (b"not ONNX", "x.onnx", ""),
+        # What is read is what the result is compared with.
+        (b"kept", "d0_sim.onnx", "is the file that is read; choose another --out."),
+    ],
+)
+def test_a_file_that_is_no_onnx_or_the_one_to_write_is_named(content, out, words, tmp_path, run):
     path = tmp_path / "d0_sim.onnx"
     if content:
         path.write_bytes(content)
-    done = run("modify_onnx.py", "--model", path, "--out", tmp_path / "x.onnx")
+    done = run("modify_onnx.py", "--model", path, "--out", tmp_path / out)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {path}: ")
-    assert not (tmp_path / "x.onnx").exists()
+    assert done.stderr.startswith(f"error: {path}: {words}")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == (
+        {path.name: content} if content else {}
+    )

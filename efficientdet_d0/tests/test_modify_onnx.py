@@ -24,6 +24,9 @@ def pool(name, source, target, **own):
     return helper.make_node("MaxPool", [source], [target], name=name, **own)
 
 
+PAIR = [pad("pad", "x", "p"), pool("pool", "p", "y")]
+
+
 def graph(nodes, constants=None, outputs=("y",), dtype=np.float32, inputs=(), opset=11):
     """A graph from x, 1x2x6x8, with the constants `inf` and `pads` unless others are given."""
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
@@ -75,7 +78,7 @@ def test_every_pair_becomes_one_maxpool_with_the_same_result(pairs):
 
 
 def test_padding_with_zero_is_what_the_guide_does_and_another_result():
-    model = graph([pad("pad", "x", "p"), pool("pool", "p", "y")])
+    model = graph(PAIR)
     expected = run(model, negative())[0]
     assert pad_with_zero(model) == ["pad: pads with 0"]
     assert operators(model) == ["Pad", "MaxPool"]
@@ -106,7 +109,7 @@ def test_the_constant_may_be_a_node(form):
         "value_float": {"value_float": float("-inf")},
         "vector": {"value": numpy_helper.from_array(INFINITE.reshape(1))},
     }[form]
-    nodes = [helper.make_node("Constant", [], ["inf"], **value), pad("pad", "x", "p"), pool("pool", "p", "y")]
+    nodes = [helper.make_node("Constant", [], ["inf"], **value), *PAIR]
     model = graph(nodes, {"inf": None}, opset=12)
     assert pool_with_own_padding(model) == ["pool: pads [0, 0, 1, 1], pad removed"]
 
@@ -130,11 +133,9 @@ def test_padding_that_the_maxpool_has_is_added_to():
 
 def test_padding_with_other_values_is_left_alone():
     nodes = [
-        pad("zero", "x", "a", "zero"),
-        pad("low", "a", "b", "low"),
+        *(pad("zero", "x", "a", "zero"), pad("low", "a", "b", "low")),
         helper.make_node("Pad", ["b", "pads"], ["c"], name="default"),
-        pad("computed", "c", "d", "x0"),
-        pool("pool", "d", "y"),
+        *(pad("computed", "c", "d", "x0"), pool("pool", "d", "y")),
     ]
     constants = {"zero": np.float32(0).reshape(()), "low": np.array(-3e38, np.float32)}
     x0 = helper.make_tensor_value_info("x0", TensorProto.FLOAT, [])
@@ -145,74 +146,65 @@ def test_padding_with_other_values_is_left_alone():
     assert model.SerializeToString() == before
 
 
-def refused(nodes, words, constants=None, **options):
-    model = graph(nodes, constants, **options)
-    with pytest.raises(GuideError) as caught:
-        pool_with_own_padding(model)
-    assert words in str(caught.value)
+AVERAGE = helper.make_node("AveragePool", ["p"], ["y"], name="mean", kernel_shape=[3, 3])
+RELU = helper.make_node("Relu", ["p"], ["z"], name="relu")
+CONSTANT = "node 'pad': expected constant padding of height and width, found "
+PLAIN = "node 'pool': expected pooling without auto_pad and ceil_mode"
+WINDOW = "node 'pool': its window is not larger than the padding "
 
 
-def test_a_pad_before_something_else_is_refused_by_name():
-    average = helper.make_node("AveragePool", ["p"], ["y"], name="mean", kernel_shape=[3, 3])
-    refused(
-        [pad("odd", "x", "p"), average], "node 'odd': expected MaxPool after it, found ['mean (AveragePool)']"
-    )
-    both = [pad("odd", "x", "p"), pool("pool", "p", "y"), helper.make_node("Relu", ["p"], ["z"], name="relu")]
-    refused(both, "found ['relu (Relu)']", outputs=("y", "z"))
+def pooled(**own):
+    return [PAIR[0], pool("pool", "p", "y", **own)]
 
 
-def test_a_pad_whose_result_is_an_output_is_refused():
-    refused(
-        [pad("odd", "x", "p"), pool("pool", "p", "y")], "node 'odd': expected MaxPool", outputs=("y", "p")
-    )
+def padded(*amounts):
+    return {"constants": {"pads": np.array(amounts, np.int64)}}
 
 
 @pytest.mark.parametrize(
-    "pads", [[0, 0, 0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 0, 0, 1, 1], [0, 0, -1, 0, 0, 0, 1, 1]], ids=str
+    ("nodes", "options", "words"),
+    [
+        ([PAIR[0], AVERAGE], {}, "node 'pad': expected MaxPool after it, found ['mean (AveragePool)']"),
+        ([*PAIR, RELU], {"outputs": ("y", "z")}, "found ['relu (Relu)']"),
+        (PAIR, {"outputs": ("y", "p")}, "node 'pad': expected MaxPool after it, found an output"),
+        (PAIR, padded(0, 0, 0, 0, 1, 0, 0, 0), CONSTANT + "["),
+        (PAIR, padded(0, 1, 0, 0, 0, 0, 1, 1), CONSTANT + "["),
+        (PAIR, padded(0, 0, -1, 0, 0, 0, 1, 1), CONSTANT + "["),
+        (pooled(ceil_mode=1), {}, PLAIN),
+        (pooled(auto_pad="SAME_UPPER"), {}, PLAIN),
+        (pooled(kernel_shape=[1, 1]), {}, WINDOW + "[0, 0, 1, 1]"),
+        (pooled(pads=[0, 0, 2, 0]), {}, WINDOW + "[0, 0, 3, 1]"),
+    ],
 )
-def test_padding_of_other_axes_or_cutting_is_refused(pads):
-    refused(
-        [pad("odd", "x", "p"), pool("pool", "p", "y")],
-        "node 'odd': expected constant padding of height and width, found [",
-        {"pads": np.array(pads, np.int64)},
-    )
+def test_what_maxpools_own_padding_cannot_do_is_refused_by_name(nodes, options, words):
+    with pytest.raises(GuideError) as caught:
+        pool_with_own_padding(graph(nodes, **options))
+    assert words in str(caught.value)
 
 
 def test_padding_that_is_computed_is_refused_exactly_but_can_be_with_zero():
     amounts = helper.make_tensor_value_info("amounts", TensorProto.INT64, [8])
-    nodes = [pad("odd", "x", "p", pads="amounts"), pool("pool", "p", "y")]
-    refused(nodes, "node 'odd': expected constant padding of height and width, found None", inputs=[amounts])
+    nodes = [pad("pad", "x", "p", pads="amounts"), PAIR[1]]
+    with pytest.raises(GuideError) as caught:
+        pool_with_own_padding(graph(nodes, inputs=[amounts]))
+    assert str(caught.value) == f"{CONSTANT}None."
     model = graph(nodes, inputs=[amounts])
-    assert pad_with_zero(model) == ["odd: pads with 0"]
+    assert pad_with_zero(model) == ["pad: pads with 0"]
     run(model, negative(), amounts=np.array(AFTER, np.int64))
-
-
-@pytest.mark.parametrize(
-    ("own", "words"),
-    [
-        ({"ceil_mode": 1}, "node 'pool': expected pooling without auto_pad and ceil_mode"),
-        ({"auto_pad": "SAME_UPPER"}, "node 'pool': expected pooling without auto_pad and ceil_mode"),
-        ({"kernel_shape": [1, 1]}, "node 'pool': its window is not larger than the padding [0, 0, 1, 1]"),
-        ({"pads": [0, 0, 2, 0]}, "node 'pool': its window is not larger than the padding [0, 0, 3, 1]"),
-    ],
-)
-def test_pooling_that_cannot_take_the_padding_is_refused(own, words):
-    refused([pad("pad", "x", "p"), pool("pool", "p", "y", **own)], words)
 
 
 @pytest.mark.parametrize("mode", ["reflect", "edge"])
 def test_padding_that_repeats_the_picture_is_not_taken_for_infinite(mode):
     node = helper.make_node("Pad", ["x", "pads", "inf"], ["p"], name="pad", mode=mode)
-    model = graph([node, pool("pool", "p", "y")])
-    assert infinite_pads(model) == []
+    assert infinite_pads(graph([node, PAIR[1]])) == []
 
 
 def test_half_precision_stays_half_precision():
-    model = graph([pad("pad", "x", "p"), pool("pool", "p", "y")], dtype=np.float16)
+    model = graph(PAIR, dtype=np.float16)
     pad_with_zero(model)
     values = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     assert values[model.graph.node[0].input[2]] == TensorProto.FLOAT16
     onnx.checker.check_model(model, full_check=True)
-    exact = graph([pad("pad", "x", "p"), pool("pool", "p", "y")], dtype=np.float16)
+    exact = graph(PAIR, dtype=np.float16)
     assert pool_with_own_padding(exact) == ["pool: pads [0, 0, 1, 1], pad removed"]
     assert run(exact, negative(np.float16))[0].dtype == np.float16

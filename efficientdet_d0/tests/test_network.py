@@ -10,27 +10,24 @@ from common.errors import GuideError  # noqa: E402
 from efficientdet_coco.network import build, load_checkpoint, seeded  # noqa: E402
 from tests.conftest import read_json  # noqa: E402
 
+CLASSES = "class_net.predict.conv_pw.weight"
+
 
 @pytest.fixture(scope="module")
 def state():
     return seeded().network.state_dict()
 
 
-def test_state_dict_has_the_published_entries_in_order(reference):
+def test_state_dict_has_the_published_entries_in_order(state, reference):
     keys = read_json(reference / "keys.json")
-    assert [(key, list(value.shape)) for key, value in build().state_dict().items()] == [
+    assert [(key, list(value.shape)) for key, value in state.items()] == [
         (key, entry["shape"]) for key, entry in keys.items()
     ]
 
 
-def test_network_has_784_entries_and_the_published_number_of_parameters():
-    network = build()
-    assert len(network.state_dict()) == 784
-    assert sum(parameter.numel() for parameter in network.parameters()) == 3_880_067
-
-
-def test_seeded_weights_are_the_same_every_time(state):
-    assert all(torch.equal(value, state[key]) for key, value in seeded().network.state_dict().items())
+def test_network_has_784_entries_and_the_published_number_of_parameters(state):
+    assert len(state) == 784
+    assert sum(parameter.numel() for parameter in build().parameters()) == 3_880_067
 
 
 def test_prefix_and_wrapper_are_taken_off(state, tmp_path):
@@ -41,21 +38,8 @@ def test_prefix_and_wrapper_are_taken_off(state, tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in network.network.state_dict().items())
 
 
-CLASSES = "class_net.predict.conv_pw.weight"
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda state: {"weight": torch.zeros(2, 3)}, "784 of 784 entries are missing"),
-        (
-            lambda state: {**state, CLASSES: state[CLASSES][:720]},
-            rf"{CLASSES}: expected shape \(810, 64, 1, 1\), found \(720, 64, 1, 1\)",
-        ),
-    ],
-    ids=["another network", "another number of classes"],
-)
-def test_a_checkpoint_of_another_network_is_refused(change, words, state, tmp_path):
-    torch.save(change(state), tmp_path / "other.pth")
+def test_a_checkpoint_with_another_number_of_classes_is_refused(state, tmp_path):
+    torch.save({**state, CLASSES: state[CLASSES][:720]}, tmp_path / "other.pth")
+    words = rf"{CLASSES}: expected shape \(810, 64, 1, 1\), found \(720, 64, 1, 1\)"
     with pytest.raises(GuideError, match=f"other.pth: not a checkpoint of EfficientDet-D0:\n  {words}"):
         load_checkpoint(tmp_path / "other.pth")

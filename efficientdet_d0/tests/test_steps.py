@@ -15,6 +15,7 @@ import evaluate
 import postprocess
 import preprocess
 from efficientdet_coco.coco import read_coco, read_detections
+from efficientdet_coco.task import prepare_picture
 from tests.conftest import FACTS, STEMS, read_json, small_data
 
 pytest.importorskip("torch", reason="the twin is a torch network")
@@ -23,28 +24,22 @@ ODD = STEMS[1]  # underscores and digits in its name
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory, twin_onnx):
-    """The files of all steps, made once: data, prep, info, results."""
+    """The files of all steps, made once: data, prep, info, results, and in scored/ detections and figures."""
     from common import infer
     from common.npu_files import input_list
 
     root = tmp_path_factory.mktemp("steps")
     small_data(root / "data")
-    assert preprocess.main(["--data", str(root / "data"), "--out", str(root / "prep")]) == 0
+    assert preprocess.main([f"--root={root / 'data'}", f"--bin-save={root / 'prep'}"]) == 0
     assert input_list.main(["bin", str(root / "prep"), str(root / "coco.info"), "512", "512"]) == 0
     arguments = {"model": twin_onnx, "input": root / "coco.info", "out": root / "result", "batch-size": 4}
     assert infer.main([f"--{name}={value}" for name, value in arguments.items()]) == 0
+    assert score("--results", root / "result", root / "data", root / "scored") == 0
     return root
 
 
-def words(results, data, out):
-    return ["--results", str(results), "--data", str(data), "--out", str(out)]
-
-
-@pytest.fixture(scope="module")
-def scored(steps):
-    """The file route's detections and figures."""
-    assert postprocess.main(words(steps / "result", steps / "data", steps / "scored")) == 0
-    return steps / "scored"
+def score(source, path, data, out):
+    return postprocess.main([source, str(path), "--data", str(data), "--out", str(out)])
 
 
 def linked(steps, folder, first=1):
@@ -56,19 +51,23 @@ def linked(steps, folder, first=1):
     return folder
 
 
-def detections(folder):
-    return (folder / "detections.json").read_text()
+def check_detections(folder, steps):
+    """Compare the detections in a folder with those of the file route, to the letter."""
+    found, expected = (path / "detections.json" for path in (folder, steps / "scored"))
+    assert found.read_text() == expected.read_text()
 
 
-def test_results_are_written_as_the_benchmark_tool_writes_them(steps):
+def test_every_picture_has_a_bin_and_ten_results_named_up_to_its_first_dot(steps):
+    assert {path.name for path in (steps / "prep").glob("*.bin")} == {f"{stem}.bin" for stem in STEMS}
+    inputs, _ = prepare_picture(steps / "data" / "val2017" / "tall.b.c.jpg")
+    assert (steps / "prep" / "tall.bin").read_bytes() == inputs["x.1"].tobytes()
     names = {path.name for path in (steps / "result" / "dumpOutput_device0").iterdir()}
     assert names == {f"{stem}_{k}.bin" for stem in STEMS for k in range(1, 11)}
-    assert (steps / "result" / "perf_vision_batchsize_4_device_0.txt").is_file()
 
 
-def test_detections_are_in_every_picture_by_id_and_inside_of_it(steps, scored):
+def test_detections_are_in_every_picture_by_id_and_inside_of_it(steps):
     pictures = read_coco(steps / "data").pictures
-    rows = read_detections(scored / "detections.json")
+    rows = read_detections(steps / "scored" / "detections.json")
     assert list(dict.fromkeys(row["image_id"] for row in rows)) == [p.identity for p in pictures.values()]
     for picture in pictures.values():
         mine = [row for row in rows if row["image_id"] == picture.identity]
@@ -80,56 +79,54 @@ def test_detections_are_in_every_picture_by_id_and_inside_of_it(steps, scored):
         assert scores == sorted(scores, reverse=True)
 
 
-def test_guide_flags_and_the_dated_directory_of_ais_infer(steps, scored, tmp_path, run):
+def test_guide_flags_and_the_dated_directory_of_ais_infer(steps, tmp_path, run):
     folder = linked(steps, tmp_path / "result" / "2022_09_08-11_22_33", first=0)
     (folder / "sumary.json").write_text("{}")
     results = f"--omfile={tmp_path / 'result'}"
     done = run("postprocess.py", f"--root={steps / 'data'}", results, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert detections(tmp_path) == detections(scored)
+    check_detections(tmp_path, steps)
     assert f"{tmp_path / 'detections.json'}: the objects in 5 pictures\n" in done.stdout
     assert "\n6 pictures; 1 with a side under 32 pixels left out, as in the original\n" in done.stdout
     assert "published: AP 0.336 on COCO val2017 (README of efficientdet-pytorch)" in done.stdout
 
 
-def test_the_order_of_a_listing_changes_nothing(steps, scored, tmp_path, monkeypatch):
-    listdir, scandir = os.listdir, os.scandir
-    monkeypatch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
-    monkeypatch.setattr(
-        os, "scandir", lambda path=".": iter(sorted(scandir(path), key=lambda e: e.name[::-1]))
-    )
-    assert postprocess.main(words(steps / "result", steps / "data", tmp_path)) == 0
-    assert detections(tmp_path) == detections(scored)
-
-
-def test_pictures_are_not_needed_to_score_results(steps, scored, tmp_path):
+def test_pictures_are_not_needed_to_score_results(steps, tmp_path):
     shutil.copytree(steps / "data" / "annotations", tmp_path / "coco" / "annotations")
-    assert postprocess.main(words(steps / "result", tmp_path / "coco", tmp_path / "out")) == 0
-    assert detections(tmp_path / "out") == detections(scored)
+    assert score("--results", steps / "result", tmp_path / "coco", tmp_path / "out") == 0
+    check_detections(tmp_path / "out", steps)
 
 
-def test_stored_detections_are_scored_again(steps, scored, tmp_path):
-    arguments = ["--detections", str(scored / "detections.json"), "--data", str(steps / "data")]
-    assert postprocess.main([*arguments, "--out", str(tmp_path)]) == 0
-    again, before = (read_json(folder / "metrics.json") for folder in (tmp_path, scored))
-    assert again["metrics"] == before["metrics"]
-    assert (again["backend"], again["precision"]) == (None, None)
+def test_metrics_json_says_what_was_measured_and_scored_again_it_is_the_same(steps, tmp_path):
+    before = read_json(steps / "scored" / "metrics.json")
+    assert (before["model"], before["dataset"], before["images"]) == ("efficientdet_d0", "COCO val2017", 6)
+    assert before["published"] == {"AP": 0.336}
+    assert (before["comparable"], before["verdict"]) == (False, "not comparable")
+    assert before["why"] == "6 of the 5000 pictures of COCO val2017"
     assert (before["backend"], before["precision"]) == ("onnxruntime", "float32")
+    assert before["seconds"].keys() == {"postprocess", "evaluate", "total"}
+
+    assert score("--detections", steps / "scored" / "detections.json", steps / "data", tmp_path) == 0
+    again = read_json(tmp_path / "metrics.json")
+    assert again["metrics"] == before["metrics"]
+    assert len(again["metrics"]) == 12
+    assert (again["backend"], again["precision"]) == (None, None)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_the_streamed_route_gives_the_same_detections(batch_size, steps, scored, twin_onnx, tmp_path):
+def test_the_streamed_route_gives_the_same_detections(batch_size, steps, twin_onnx, tmp_path):
     arguments = ["--model", str(twin_onnx), "--data", str(steps / "data"), "--out", str(tmp_path)]
     assert evaluate.main([*arguments, "--batch-size", str(batch_size)]) == 0
-    found, expected = (read_detections(folder / "detections.json") for folder in (tmp_path, scored))
+    found, expected = (read_detections(folder / "detections.json") for folder in (tmp_path, steps / "scored"))
     assert len(found) == 500
     for key, difference in (("image_id", 0), ("category_id", 0), ("score", 1e-6), ("bbox", 1e-3)):
         mine, other = ([row[key] for row in rows] for rows in (found, expected))
         np.testing.assert_allclose(mine, other, rtol=0, atol=difference)
     assert len({row["score"] for row in expected}) > 100  # no two routes would agree by chance
-    report = read_json(tmp_path / "metrics.json")
-    assert report["metrics"] == pytest.approx(read_json(scored / "metrics.json")["metrics"], abs=1e-6)
-    assert {"preprocess", "infer", "postprocess", "evaluate", "total"} <= report["seconds"].keys()
+    streamed, files = (
+        read_json(folder / "metrics.json")["metrics"] for folder in (tmp_path, steps / "scored")
+    )
+    assert streamed == pytest.approx(files, abs=1e-6)
 
 
 DAMAGES = {
@@ -140,19 +137,22 @@ DAMAGES = {
 }
 
 
+@pytest.fixture(params=["preprocess.py", "evaluate.py"])
+def route(request, data, twin_onnx, tmp_path, run):
+    """Take the first step of either route on the small data set."""
+    model = ["--model", twin_onnx] if request.param == "evaluate.py" else []
+    return lambda: run(request.param, "--data", data, "--out", tmp_path / "out", *model)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("route", ["preprocess.py", "evaluate.py"])
-def test_both_routes_refuse_the_same_pictures_in_the_same_words(
-    route, damage, data, twin_onnx, tmp_path, run
-):
+def test_both_routes_refuse_the_same_pictures_in_the_same_words(damage, route, data, tmp_path):
     path = data / "val2017" / "empty.jpg"
     if damage in ("another size", "too narrow"):
         size = (64, 41) if damage == "another size" else (2000, 1)
         Image.new("RGB", size).save(path, format="PNG")
     else:
         path.write_bytes(path.read_bytes()[:1000] if damage == "cut" else b"<html>")
-    model = ["--model", twin_onnx] if route == "evaluate.py" else []
-    done = run(route, "--data", data, "--out", tmp_path / "out", *model)
+    done = route()
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {DAMAGES[damage].format(path)}")
     left = {path.name for path in (tmp_path / "out").iterdir()}
@@ -160,30 +160,23 @@ def test_both_routes_refuse_the_same_pictures_in_the_same_words(
     assert not any(name.startswith(".") for name in left)
 
 
-@pytest.mark.parametrize("route", ["preprocess.py", "evaluate.py"])
-def test_an_annotation_that_changes_afterwards_is_compared_again(route, data, twin_onnx, tmp_path, run):
-    model = ["--model", twin_onnx] if route == "evaluate.py" else []
-    words = (route, "--data", data, "--out", tmp_path / "out", *model)
-    assert run(*words).returncode == 0
+def test_both_routes_tell_a_missing_picture_before_anything_is_written(route, data, tmp_path):
+    (data / "val2017" / "empty.jpg").unlink()
+    done = route()
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 1 of the 5 pictures in ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_both_routes_compare_again_with_an_annotation_that_changes_afterwards(route, data):
+    assert route().returncode == 0
     annotations = data / "annotations" / "instances_val2017.json"
     content = read_json(annotations)
     next(image for image in content["images"] if image["file_name"] == "empty.jpg")["width"] += 1
     annotations.write_text(json.dumps(content))
-    done = run(*words)
+    done = route()
     assert done.returncode == 1
     assert "empty.jpg: has 40x40 pixels, 41x40 in the annotations. Is it another picture?" in done.stderr
-
-
-def test_a_subset_is_labelled_and_has_no_verdict(scored):
-    report = read_json(scored / "metrics.json")
-    assert (report["model"], report["dataset"], report["images"]) == ("efficientdet_d0", "COCO val2017", 6)
-    assert report["published"] == {"AP": 0.336}
-    assert report["comparable"] is False
-    assert report["why"] == "6 of the 5000 pictures of COCO val2017"
-    assert report["verdict"] == "not comparable"
-    assert len(report["metrics"]) == 12
-    assert {"python", "numpy", "onnxruntime", "pillow"} <= report["versions"].keys()
-    assert report["seconds"].keys() == {"postprocess", "evaluate", "total"}
 
 
 @pytest.mark.parametrize(("kept", "code", "verdict"), [(99, 0, "PASS"), (1, 1, "FAIL")])
@@ -196,69 +189,59 @@ def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, data, tmp_path, mo
         if not row["iscrowd"]
     ]
     (tmp_path / "perfect.json").write_text(json.dumps(rows[:kept]))
-    arguments = ["--detections", str(tmp_path / "perfect.json"), "--data", str(data)]
-    assert postprocess.main([*arguments, "--out", str(tmp_path)]) == code
+    assert score("--detections", tmp_path / "perfect.json", data, tmp_path) == code
     report = read_json(tmp_path / "metrics.json")
     assert (report["verdict"], report["comparable"]) == (verdict, True)
     assert report["metrics"]["AP"] == pytest.approx(1) or kept == 1
-    printed = capsys.readouterr().out
-    assert f"verdict: {verdict}" in printed
-    assert "% relative; a drop of 1 % is accepted" in printed
+    assert f"verdict: {verdict}" in capsys.readouterr().out
 
 
-UNFITTING = {
-    "missing": f"no result for {ODD}",
-    "extra": "results that belong to no input: stranger",
-    "too small a picture's": "results that belong to no input: tiny",
-    "one output less": "expected 10 outputs per input",
-    "wrong size": "expected 13271040 bytes (810x64x64 float32), found 100",
-    "half precision": "Half the size: was the model converted with --output_type=FP16?",
-    "not finite": f"{ODD}_10.bin: holds values that are not finite",
-    "boxes first": "expected 13271040 bytes (810x64x64 float32), found 589824",
-}
+def give_to_the_picture_that_is_too_small(results):
+    os.link(results / f"{ODD}_1.bin", results / "tiny_1.bin")
 
 
-@pytest.mark.parametrize("damage", UNFITTING)
-def test_unfitting_results_are_told_in_one_message(damage, steps, tmp_path, capsys):
+def halve(results):
+    (results / f"{ODD}_1.bin").unlink()
+    (results / f"{ODD}_1.bin").write_bytes(bytes(13271040 // 2))
+
+
+def put_boxes_first(results):
+    for k in range(1, 6):
+        one, other = (results / f"{ODD}_{number}.bin" for number in (k, k + 5))
+        held = one.rename(results.parent / "held")
+        other.rename(one)
+        held.rename(other)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda results: (results / f"{ODD}_10.bin").unlink(), "expected 10 outputs per input"),
+        (give_to_the_picture_that_is_too_small, "results that belong to no input: tiny"),
+        (halve, "Half the size: was the model converted with --output_type=FP16?"),
+        (put_boxes_first, "expected 13271040 bytes (810x64x64 float32), found 589824"),
+    ],
+    ids=["one output less", "too small a picture's", "half precision", "boxes first"],
+)
+def test_unfitting_results_are_told_in_one_message(damage, words, steps, tmp_path, capsys):
     results = linked(steps, tmp_path / "results")
-    first, last = results / f"{ODD}_1.bin", results / f"{ODD}_10.bin"
-    if damage == "missing":
-        for path in results.glob(f"{ODD}_*.bin"):
-            path.unlink()
-    elif damage in ("extra", "too small a picture's"):
-        os.link(first, results / ("stranger_1.bin" if damage == "extra" else "tiny_1.bin"))
-    elif damage == "one output less":
-        last.unlink()
-    elif damage in ("wrong size", "half precision"):
-        first.unlink()
-        first.write_bytes(bytes(100 if damage == "wrong size" else 13271040 // 2))
-    elif damage == "not finite":
-        last.unlink()
-        np.full((36, 4, 4), np.inf, np.float32).tofile(last)
-    elif damage == "boxes first":
-        for k in range(1, 6):
-            one, other = (results / f"{ODD}_{number}.bin" for number in (k, k + 5))
-            one.rename(tmp_path / "held")
-            other.rename(one)
-            (tmp_path / "held").rename(other)
-    assert postprocess.main(words(results, steps / "data", tmp_path / "out")) == 1
+    damage(results)
+    assert score("--results", results, steps / "data", tmp_path / "out") == 1
     message = capsys.readouterr().err
-    assert UNFITTING[damage] in message
     assert message.startswith("error: ")
+    assert words in message
     assert not (tmp_path / "out").exists()
 
 
-def test_no_results_and_those_of_two_runs_are_errors(data, tmp_path, capsys):
-    assert postprocess.main(words(tmp_path / "result", data, tmp_path / "out")) == 1
-    assert "no such result directory" in capsys.readouterr().err
-    for second in (33, 34):
-        (tmp_path / "result" / f"2022_09_08-11_22_{second}").mkdir(parents=True)
-    assert postprocess.main(words(tmp_path / "result", data, tmp_path / "out")) == 1
-    assert "holds the results of 2 runs, 2022_09_08-11_22_33" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("arguments", [[], ["--results", "a", "--detections", "b"]])
-def test_one_source_of_detections_must_be_named(arguments, run):
-    done = run("postprocess.py", *arguments, "--data", "coco")
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (("preprocess.py",), "--data"),
+        (("postprocess.py", "--data", "coco"), "--detections"),
+        (("postprocess.py", "--data", "coco", "--results", "a", "--detections", "b"), "--detections"),
+    ],
+)
+def test_wrong_usage_is_exit_status_2(words, missing, run):
+    done = run(*words)
     assert done.returncode == 2
-    assert "--detections" in done.stderr
+    assert missing in done.stderr

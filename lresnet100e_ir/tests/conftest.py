@@ -57,9 +57,9 @@ def encode(picture: np.ndarray, suffix: str = ".png") -> bytes:
     return cv2.imencode(suffix, picture)[1].tobytes()
 
 
-def write_lfw(path: Path, pictures: list[np.ndarray | bytes], same: list[bool] | None = None) -> Path:
-    """Write an lfw.bin of pictures, without loss, or of bytes; by default every other pair is the same person's."""
-    same = [k % 2 == 0 for k in range(len(pictures) // 2)] if same is None else same
+def write_lfw(path: Path, pictures: list[np.ndarray | bytes]) -> Path:
+    """Write an lfw.bin of pictures, without loss, or of bytes; every other pair is the same person's."""
+    same = [k % 2 == 0 for k in range(len(pictures) // 2)]
     encoded = [picture if isinstance(picture, bytes) else encode(picture) for picture in pictures]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps((encoded, same), protocol=4))

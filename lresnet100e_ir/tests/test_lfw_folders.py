@@ -35,20 +35,15 @@ def refusal(folder):
 def test_pairs_come_in_the_order_of_the_list(suffix, tmp_path):
     folder = write_tree(tmp_path / "lfw", suffix=suffix)
     pairs = lfw.read_pairs(folder)
-    assert list(pairs.faces) == ["0", "1", "2", "3"]
-    assert [face.path for face in pairs.faces.values()] == [
-        folder / name.rpartition("_")[0] / f"{name}{suffix}" for name in FACES
-    ]
+    paths = [folder / name.rpartition("_")[0] / f"{name}{suffix}" for name in FACES]
+    assert {name: face.path for name, face in pairs.faces.items()} == dict(zip("0123", paths, strict=True))
     assert pairs.same.dtype == bool
     assert pairs.same.tolist() == [True, False]
     assert lfw.read_labels(folder).tolist() == [True, False]
     assert str(pairs.faces["2"]) == str(folder / "Bo" / f"Bo_0001{suffix}")
-
-
-def test_pictures_without_loss_are_read_as_they_are(tmp_path):
-    faces = lfw.read_pairs(write_tree(tmp_path / "lfw")).faces
-    for face, picture in zip(faces.values(), random_faces(4), strict=True):
-        np.testing.assert_array_equal(face.read(), picture)
+    if suffix == ".png":  # without loss
+        for face, picture in zip(pairs.faces.values(), random_faces(4), strict=True):
+            np.testing.assert_array_equal(face.read(), picture)
 
 
 @pytest.mark.parametrize(
@@ -74,20 +69,11 @@ def test_missing_pictures_are_counted_and_named_once(tmp_path):
     assert "expected:\n  DIR/lfw.bin\nor\n  DIR/pairs.txt" in message
 
 
-@pytest.mark.parametrize(
-    "header", ["", "ten 300", "10 300 x", "1.5", "10 300 1", "Ann_Lee 1 2", "-1 -1", "0", "0 7"]
-)
+@pytest.mark.parametrize("header", ["", "ten 300", "1.5", "10 300 1", "Ann_Lee 1 2", "-1 -1", "0", "0 7"])
 def test_another_header_is_told(header, tmp_path):
     folder = write_tree(tmp_path / "lfw", (header, *PAIRS))
-    message = refusal(folder)
-    assert message.startswith(f"{folder / 'pairs.txt'}:1: expected the numbers of folds and of pairs, found ")
-    assert repr(header) in message
-
-
-def test_a_list_without_pairs_is_told(tmp_path):
-    assert "pairs.txt:1: expected the numbers of folds and of pairs" in refusal(
-        write_tree(tmp_path / "a", ["0"])
-    )
+    expected = "expected the numbers of folds and of pairs, found"
+    assert refusal(folder) == f"{folder / 'pairs.txt'}:1: {expected} {header!r}."
 
 
 @pytest.mark.parametrize(
@@ -127,13 +113,9 @@ def test_a_person_outside_of_the_directory_is_refused(person, form, tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", ["empty directory", "absent"])
-def test_a_directory_that_is_no_data_set_is_told_with_what_is_expected(kind, tmp_path):
-    folder = tmp_path if kind == "empty directory" else tmp_path / "nowhere"
-    assert refusal(folder).startswith(f"{folder}: not the LFW data set; expected:\n  DIR/lfw.bin\nor\n")
-
-
-def test_a_list_that_is_no_text_is_told(tmp_path):
+def test_a_directory_that_is_no_data_set_is_told_with_what_is_expected(tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert refusal(folder).startswith(f"{folder}: not the LFW data set; expected:\n  DIR/lfw.bin\nor\n")
     (tmp_path / "pairs.txt").write_bytes(b"\xff\xfe1\n")
     assert refusal(tmp_path) == f"{tmp_path / 'pairs.txt'}: not a text file in UTF-8."
 

@@ -7,10 +7,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from common.errors import GuideError
 from lresnet_lfw import metric
 from lresnet_lfw.postprocessing import pair_distances
 from tests import naive
@@ -71,13 +70,9 @@ def test_reference_sets_give_the_reference_figures(name, cases):
         assert [found.tpr[int(index)], found.fpr[int(index)]] == pytest.approx(rates, abs=1e-12)
     assert found.tpr.sum() == pytest.approx(facts["tpr_sum"], abs=1e-9)
     assert found.fpr.sum() == pytest.approx(facts["fpr_sum"], abs=1e-9)
-
-
-def test_figures_are_printed_with_the_digits_of_the_original(cases):
-    facts = read_json(cases / "verification" / "synthetic.json")["sets"]["b247"]
-    embeddings, same = reference_set(facts["seed"], facts["pairs"])
-    found = metric.verify(pair_distances(embeddings), same)
-    assert (repr(found.accuracy), repr(found.best_threshold)) == ("0.8948333333333334", "0.8260000000000002")
+    if name == "b247":  # the original prints all digits
+        digits = ("0.8948333333333334", "0.8260000000000002")
+        assert (repr(found.accuracy), repr(found.best_threshold)) == digits
 
 
 @settings(phases=SEARCH)
@@ -106,12 +101,6 @@ def test_folds_are_contiguous_and_the_first_are_larger():
     assert np.bincount(found.folds).tolist() == [3, 3, 3] + [2] * 7
 
 
-@pytest.mark.parametrize("count", [0, 1, 9])
-def test_fewer_pairs_than_folds_are_refused(count):
-    with pytest.raises(GuideError, match=f"expected at least 10 pairs, one for each fold, found {count}"):
-        metric.verify(np.zeros(count), np.zeros(count, bool))
-
-
 @pytest.mark.parametrize(
     ("nearer", "farther", "figures"),
     [
@@ -130,13 +119,6 @@ def test_figures_of_the_curve_are_those_made_by_hand(nearer, farther, figures):
     assert all(type(value) is float for value in found.values())
 
 
-@pytest.mark.parametrize("kind", [True, False])
-def test_pairs_of_one_kind_have_no_curve(kind):
-    found = metric.roc_figures(np.linspace(0, 4, 12), np.full(12, kind))
-    assert len(found) == 3
-    assert all(math.isnan(value) for value in found.values())
-
-
 def test_one_false_accept_in_a_thousand_is_allowed():
     distances = np.concatenate((np.full(5, 1.0), [0.5], np.full(999, 2.0)))
     same = np.arange(1005) < 5
@@ -146,10 +128,13 @@ def test_one_false_accept_in_a_thousand_is_allowed():
 
 
 @given(pairs(least=2))
+@example((np.zeros(3, np.float32), np.ones(3, bool)))
 def test_the_curve_is_that_of_all_couples(drawn):
     distances, same = drawn
     found = metric.roc_figures(distances, same)
-    if same.all() or not same.any():
+    if same.all() or not same.any():  # pairs of one kind have no curve
+        assert len(found) == 3
+        assert all(math.isnan(value) for value in found.values())
         return
     assert found["AUC"] == pytest.approx(naive.area(distances, same), abs=1e-12)
     assert found["TAR at FAR 0.001"] == naive.true_accepts(distances, same, 0.001)

@@ -26,16 +26,12 @@ def test_state_dict_has_the_published_entries_in_order(published, reference):
     ]
 
 
-def test_network_has_772_entries_and_the_published_number_of_parameters(published):
+def test_network_has_the_published_entries_parameters_and_strides(published):
     assert len(published.state_dict()) == 772
     assert sum(parameter.numel() for parameter in published.parameters()) == 65_502_016
-
-
-def test_every_stage_begins_with_half_the_size(published):
     units = list(published.body)
     assert len(units) == 49
     assert [i for i, unit in enumerate(units) if unit.res_layer[3].stride == (2, 2)] == [0, 3, 16, 46]
-    assert [i for i, unit in enumerate(units) if list(unit.shortcut_layer.children())] == [3, 16, 46]
 
 
 def test_a_unit_with_as_many_channels_takes_every_second_value():
@@ -46,11 +42,10 @@ def test_a_unit_with_as_many_channels_takes_every_second_value():
 def test_a_checkpoint_may_hold_the_weights_under_model(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "LResNet", lambda: torch.nn.Linear(3, 2))
     state = network.seeded().state_dict()
-    for name, content in (("plain", state), ("wrapped", {"model": state, "epoch": 8})):
-        torch.save(content, tmp_path / name)
-        loaded = load_checkpoint(tmp_path / name)
-        assert not loaded.training
-        assert all(torch.equal(value, state[key]) for key, value in loaded.state_dict().items())
+    torch.save({"model": state, "epoch": 8}, tmp_path / "wrapped.pth")
+    loaded = load_checkpoint(tmp_path / "wrapped.pth")
+    assert not loaded.training
+    assert all(torch.equal(value, state[key]) for key, value in loaded.state_dict().items())
 
 
 def test_a_checkpoint_of_another_depth_is_refused(published, tmp_path):

@@ -1,4 +1,4 @@
-"""The network on one's own faces."""
+"""The network, here a tiny twin, on one's own faces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def faces(tmp_path):
     return paths
 
 
-def test_every_face_is_compared_with_every_other(faces, twin_onnx, tmp_path, run):
+def test_every_face_is_compared_with_every_other_and_stands_along_the_edges(faces, twin_onnx, tmp_path, run):
     out = tmp_path / "out"
     done = run("predict.py", *faces, "--model", twin_onnx, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -45,25 +45,17 @@ def test_every_face_is_compared_with_every_other(faces, twin_onnx, tmp_path, run
     assert f"{first} and {dark}: squared distance {distance:.3f}, the same" in done.stdout
     assert f"{out / 'similarity.png'}: all 3 pairs, said to be the same below 1.414" in done.stdout
 
-
-def test_the_picture_has_the_faces_along_its_edges(faces, twin_onnx, tmp_path, run):
-    words = ("--model", twin_onnx, "--out", tmp_path, "--threshold", 0)
-    assert run("predict.py", *faces, *words).returncode == 0
-    drawn = cv2.imread(str(tmp_path / "similarity.png"))
+    drawn = cv2.imread(str(out / "similarity.png"))
     assert drawn.shape == (480, 480, 3)
     for i, path in enumerate(faces, 1):
         picture = cv2.imread(str(path))
         np.testing.assert_array_equal(drawn[120 * i + 4 : 120 * i + 116, 4:116], picture)
         np.testing.assert_array_equal(drawn[4:116, 120 * i + 4 : 120 * i + 116], picture)
-    assert {tuple(drawn[120 * i + 2, 120 * j + 2].tolist()) for i in (1, 2, 3) for j in (1, 2, 3)} == {
-        predict.RED
-    }
 
 
 @pytest.mark.parametrize(("threshold", "same"), [(0, False), (4, True)])
 def test_the_threshold_decides_who_is_the_same(threshold, same, faces, twin_onnx, tmp_path, run):
-    words = ("--model", twin_onnx, "--out", tmp_path, "--threshold", threshold)
-    done = run("predict.py", *faces, *words)
+    done = run("predict.py", *faces, "--model", twin_onnx, "--out", tmp_path, "--threshold", threshold)
     assert done.returncode == 0, done.stderr
     assert {pair["same person"] for pair in read_json(tmp_path / "similarity.json")["pairs"]} == {same}
     assert ("different people" not in done.stdout) is same
@@ -82,33 +74,39 @@ def test_distances_of_all_to_all():
     assert found.tolist() == [[0, 2, 4], [2, 0, 2], [4, 2, 0]]
 
 
-def test_one_picture_is_wrong_usage(faces, tmp_path, run):
-    done = run("predict.py", faces[0], "--model", "x.onnx", "--out", tmp_path / "out")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.png"], "expected at least two pictures to compare"),
+        *(
+            (["a.png", "b.png", "--threshold", value], "--threshold")
+            for value in ("-0.1", "4.1", "nan", "high")
+        ),
+    ],
+)
+def test_wrong_usage_is_exit_status_2(words, message, run):
+    done = run("predict.py", "--model", "x.onnx", *words)
     assert done.returncode == 2
-    assert "expected at least two pictures to compare" in done.stderr
-
-
-@pytest.mark.parametrize("threshold", ["-0.1", "4.1", "nan", "high"])
-def test_a_threshold_that_is_no_distance_is_wrong_usage(threshold, faces, run):
-    done = run("predict.py", *faces, "--model", "x.onnx", "--threshold", threshold)
-    assert done.returncode == 2
-    assert "--threshold" in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("content", "words"),
     [
-        ("size", "bad.png: expected an aligned face of 112x112 pixels, found 200x250. Align the face"),
-        ("missing", "bad.png: no such picture"),
-        ("damaged", "bad.png: not a picture that OpenCV can read"),
+        (
+            encode(np.zeros((250, 200, 3), np.uint8)),
+            "expected an aligned face of 112x112 pixels, found 200x250. Align the face",
+        ),
+        (None, "no such picture"),
     ],
+    ids=["size", "missing"],
 )
-def test_a_bad_face_is_told_in_one_message(kind, words, faces, twin_onnx, tmp_path, run):
+def test_a_bad_face_is_told_in_one_message(content, words, faces, twin_onnx, tmp_path, run):
     bad = tmp_path / "bad.png"
-    if kind != "missing":
-        bad.write_bytes(encode(np.zeros((250, 200, 3), np.uint8)) if kind == "size" else b"hello")
+    if content:
+        bad.write_bytes(content)
     done = run("predict.py", faces[0], bad, "--model", twin_onnx, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
-    assert f"{tmp_path}/{words}" in done.stderr
+    assert f"{bad}: {words}" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -62,21 +62,14 @@ def test_inputs_are_the_reference_ones(case, cases, crops):
         assert found.ravel()[position] == np.float32(value)
 
 
-@pytest.mark.parametrize("shape", [(112, 111, 3), (250, 250, 3), (1, 1, 3), (224, 112, 3)])
-def test_another_size_is_refused(shape):
-    height, width = shape[:2]
-    with pytest.raises(
-        GuideError, match=f"an aligned face of 112x112 pixels, found {width}x{height}. Align the face"
-    ):
-        network_input(np.zeros(shape, np.uint8))
-
-
-def test_a_face_of_another_size_is_named(tmp_path):
-    picture = encode(np.zeros((250, 200, 3), np.uint8))
+@pytest.mark.parametrize(("width", "height"), [(111, 112), (250, 250), (1, 1), (112, 224)])
+def test_a_face_of_another_size_is_refused_by_name(width, height, tmp_path):
+    picture = encode(np.zeros((height, width, 3), np.uint8))
     (tmp_path / "a.png").write_bytes(picture)
-    with pytest.raises(GuideError, match="a.png: expected an aligned face .* found 200x250"):
+    words = f"expected an aligned face of 112x112 pixels, found {width}x{height}. Align the face"
+    with pytest.raises(GuideError, match=f"a.png: {words}"):
         TASK.prepare(Face(tmp_path / "a.png"))
-    with pytest.raises(GuideError, match="lfw.bin: picture 7: expected an aligned face .* found 200x250"):
+    with pytest.raises(GuideError, match=f"lfw.bin: picture 7: {words}"):
         TASK.prepare(Face(tmp_path / "lfw.bin", 7, picture, mirrored=True))
 
 

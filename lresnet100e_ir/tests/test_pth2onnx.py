@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 import pth2onnx
+from common.backends.deployed import open_model
 from common.backends.torch import run_torch
 from common.errors import GuideError
-from common.graph.outline import describe
 from patches import simplify
 from tests.conftest import FACTS
-
-TOLERANCE = 2e-5
 
 
 @pytest.fixture
@@ -46,18 +43,17 @@ def test_the_guides_form_and_a_fixed_batch(loaded, twin, tmp_path, run):
     images = np.random.default_rng(1).uniform(-1, 1, (2, 3, 112, 112)).astype(np.float32)
     (wanted,) = run_torch(twin, images)
     for path in (out, simplified):
-        graph = describe(onnx.load(path))
-        assert graph.inputs[0].shape == (2, 3, 112, 112)
-        assert graph.outputs[0].shape == (2, 512)
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        (found,) = session.run(None, {"image": images})
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=TOLERANCE)
+        with open_model(path) as deployed:
+            assert (deployed.inputs[0].shape, deployed.outputs[0].shape) == ((2, 3, 112, 112), (2, 512))
+            (found,) = deployed.run({"image": images})
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
 
 
+@pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize(
     "flags", [("--checkpoint", "--out", "--batch-size"), ("--source", "--target", "--batchsize")]
 )
-def test_flags_old_and_new_say_the_same(flags, loaded, tmp_path, monkeypatch, run):
+def test_flags_old_and_new_say_the_same(flags, tmp_path, monkeypatch, run):
     asked = []
     monkeypatch.setattr(pth2onnx, "export_simplified", lambda *arguments: asked.append(arguments[2:]))
     values = ["tiny.pth", tmp_path / "x.onnx", 4]
@@ -80,16 +76,6 @@ def test_wrong_usage_is_exit_status_2(arguments, run):
     assert "expected" in done.stderr
 
 
-def test_an_export_that_computes_something_else_leaves_nothing(twin, tmp_path, monkeypatch):
-    def run_moved(network, images):
-        return [output + np.float32(1e-3) for output in run_torch(network, images)]
-
-    monkeypatch.setattr("common.export.onnx_file.run_torch", run_moved)
-    with pytest.raises(GuideError, match="output 'features' differs from torch by 1.00e-03, more than 2e-05"):
-        pth2onnx.export_simplified(twin, FACTS, tmp_path / "x.onnx")
-    assert not list(tmp_path.iterdir())
-
-
 def moved(model):
     """The same graph with other numbers in it."""
     changed = onnx.ModelProto()
@@ -100,21 +86,10 @@ def moved(model):
     return changed
 
 
-@pytest.mark.parametrize("earlier", [False, True])
-def test_a_simplification_that_computes_something_else_leaves_no_file(
-    earlier, twin_onnx, tmp_path, monkeypatch
-):
+def test_a_simplification_that_computes_something_else_leaves_no_file(twin_onnx, tmp_path, monkeypatch):
     target = tmp_path / "x_sim.onnx"
-    if earlier:
-        target.write_bytes(twin_onnx.read_bytes())
+    target.write_bytes(twin_onnx.read_bytes())  # of an earlier export
     monkeypatch.setattr("onnxsim.simplify", lambda model, **options: (moved(model), True))
     with pytest.raises(GuideError, match="output 'features' differs .*The simplified file is not kept"):
         simplify.simplify(twin_onnx.with_name("twin.onnx"), target, FACTS)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_simplification_that_onnxsim_itself_disbelieves_is_refused(twin_onnx, tmp_path, monkeypatch):
-    monkeypatch.setattr("onnxsim.simplify", lambda model, **options: (model, False))
-    with pytest.raises(GuideError, match="twin.onnx: onnxsim itself says"):
-        simplify.simplify(twin_onnx.with_name("twin.onnx"), tmp_path / "x_sim.onnx", FACTS)
     assert not list(tmp_path.iterdir())
