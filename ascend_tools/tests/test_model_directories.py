@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from common.facts import read_facts
+from tests.conftest import DIRECTORIES
 
-ROOT = Path(__file__).resolve().parents[2]
-DIRECTORIES = sorted(path.parent for path in ROOT.glob("*/model.toml"))
 STEPS = ("pth2onnx", "preprocess", "get_info", "postprocess", "evaluate", "predict")
 MODULES = ("network", "preprocessing", "postprocessing", "task", "metric", "sample", "scoring")
 
@@ -143,9 +142,19 @@ def test_the_readmes_commands_have_the_flags_that_they_name(folder):
 
 def test_the_readme_quotes_the_facts(folder):
     facts, readme = read_facts(folder), (folder / "README.md").read_text(encoding="utf-8")
-    quoted = [*facts.accuracy.published.values(), *facts.accuracy.npu.values()]
-    quoted += [figure for device in facts.throughput.values() for figure in device.values()]
     shown = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", readme)}
-    forms = {figure: {figure, round(figure, 4), round(100 * figure, 4)} for figure in quoted}
-    assert [figure for figure, known in forms.items() if not known & shown] == []
+    for figure in (*facts.accuracy.published.values(), *facts.accuracy.npu.values()):
+        assert {figure, round(figure, 4), round(100 * figure, 4)} & shown, figure
     assert facts.checkpoint.file in readme
+    assert (facts.checkpoint.sha256 or facts.checkpoint.md5 or "") in readme
+
+
+def test_the_readme_quotes_the_throughput_row_by_row(folder):
+    throughput, readme = read_facts(folder).throughput, (folder / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", readme, re.MULTILINE)
+    assert {int(batch) for batch, _ in rows} == {
+        batch for figures in throughput.values() for batch in figures
+    }
+    for batch, cells in rows:
+        shown = [float(cell) if cell[0].isdigit() else None for cell in cells.split(" | ")]
+        assert shown == [figures.get(int(batch)) for figures in throughput.values()], batch

@@ -96,16 +96,8 @@ def test_each_node_is_looked_at_in_order_with_what_it_takes_and_makes():
     )
     assert seen[0] == ("normed", ["image"], ["n"])
     assert seen[2] == ("silu", ["n", "s"], ["y"])
-    assert [name for name, _, _ in seen] == [
-        "normed",
-        "sig",
-        "silu",
-        "flat",
-        "twice",
-        "halves",
-        "conv",
-        "pool",
-    ]
+    names = ["normed", "sig", "silu", "flat", "twice", "halves", "conv", "pool"]
+    assert [name for name, _, _ in seen] == names
 
 
 def test_the_constants_are_those_of_initializers_and_nodes():

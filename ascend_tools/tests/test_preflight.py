@@ -27,6 +27,7 @@ half precision: 1 nodes leave the range, 0 come close to it, 0 hold numbers that
 preflight/ops_info.json: keeps Add in float32, with --precision_mode=allow_mix_precision --modify_mixlist=ops_info.json
 preflight/preflight.json: 4 findings on 3 inputs
 """
+FREE = "(float[N,3,H,6] x) => (float[N,3,H,6] y) { y = Abs(x) }"
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def report(tmp_path):
     return lambda: json.loads((tmp_path / "preflight" / "preflight.json").read_text())
 
 
-def parsed(path, text):
-    model = onnx.parser.parse_model(text)
-    onnx.save(model, path)
+def parsed(path, graph, opsets='"" : 11'):
+    """Write a graph in ONNX's text form as a file."""
+    onnx.save(onnx.parser.parse_model(f"<ir_version: 6, opset_import: [{opsets}]> g {graph}"), path)
 
 
 def test_a_clean_model_gets_no_list(tmp_path, arguments, report, capsys):
@@ -80,15 +81,9 @@ def test_the_command_as_a_program_on_a_model_with_a_planted_fault(tmp_path, argu
     }
     tallies = {f["batch_size"]: f["tally"] for f in found["findings"] if f["place"] == "output"}
     assert tallies[1]["elements"] == 3 * 72
-    assert tallies[2] == {
-        "elements": 4 * 72,  # the third input twice, so that every batch is of this size
-        "zeros": 0,
-        "not_finite": 0,
-        "over": 4 * 72,
-        "vanishing": 0,
-        "lost": 0,
-        "largest": 100510.0,
-    }
+    elements = 4 * 72  # the third input twice, so that every batch is of this size
+    counts = {"elements": elements, "zeros": 0, "not_finite": 0, "over": elements, "vanishing": 0, "lost": 0}
+    assert tallies[2] == {**counts, "largest": 100510.0}
 
 
 def test_a_list_of_an_earlier_run_is_left_and_told(tmp_path, arguments, make_onnx, capsys):
@@ -165,8 +160,7 @@ def test_an_input_of_whole_numbers_is_measured_and_told(tmp_path, arguments, rep
     np.int64([[1, 300]]).tofile(tmp_path / "whole" / "a.bin")
     parsed(
         tmp_path / "whole.onnx",
-        '<ir_version: 6, opset_import: ["" : 11]> g (int64[N,2] x) => (float[N,2] y) '
-        "{ [cast] a = Cast<to = 1>(x) [square] y = Mul(a, a) }",
+        "(int64[N,2] x) => (float[N,2] y) { [cast] a = Cast<to = 1>(x) [square] y = Mul(a, a) }",
     )
     assert main([*arguments, "--model", "whole.onnx", "--input", "whole"]) == 0
     found = report()
@@ -177,8 +171,9 @@ def test_an_input_of_whole_numbers_is_measured_and_told(tmp_path, arguments, rep
 def test_nodes_that_cannot_be_measured_and_types_without_a_name_are_told(tmp_path, arguments, report, capsys):
     parsed(
         tmp_path / "odd.onnx",
-        '<ir_version: 6, opset_import: ["" : 11, "our.own" : 1]> g (float[N,3,4,6] x) => (float[N,3,4,6] y) '
-        "<float much = {1e6}> { [clip] a = Clip(x, much) [odd] b = our.own.Wobble(x) [after] y = Add(a, b) }",
+        "(float[N,3,4,6] x) => (float[N,3,4,6] y) <float much = {1e6}> "
+        "{ [clip] a = Clip(x, much) [odd] b = our.own.Wobble(x) [after] y = Add(a, b) }",
+        opsets='"" : 11, "our.own" : 1',
     )
     assert main([*arguments, "--model", "odd.onnx"]) == 0
     printed = capsys.readouterr().out
@@ -206,40 +201,26 @@ def test_what_is_wrong_is_told_in_one_message_and_nothing_is_written(
 ):
     (tmp_path / "empty").mkdir()
     make_onnx("wide.onnx", channels=4)
-    head = '<ir_version: 6, opset_import: ["" : 11]> g'
-    parsed(
-        tmp_path / "two.onnx", f"{head} (float[N,3,4,6] x, float[N] z) => (float[N,3,4,6] y) {{ y = Abs(x) }}"
-    )
-    parsed(tmp_path / "free.onnx", f"{head} (float[N,3,H,6] x) => (float[N,3,H,6] y) {{ y = Abs(x) }}")
-    parsed(
-        tmp_path / "log.onnx", f"{head} (float[N,3,4,6] x) => (float[N,3,4,6] y) {{ a = Neg(x) y = Log(a) }}"
-    )
+    parsed(tmp_path / "two.onnx", "(float[N,3,4,6] x, float[N] z) => (float[N,3,4,6] y) { y = Abs(x) }")
+    parsed(tmp_path / "free.onnx", FREE)
+    parsed(tmp_path / "log.onnx", "(float[N,3,4,6] x) => (float[N,3,4,6] y) { a = Neg(x) y = Log(a) }")
     assert main([*arguments, *options]) == 1
     assert capsys.readouterr().err.startswith(f"error: {message}")
     assert not (tmp_path / "preflight").exists()
 
 
 def test_the_remarks_on_a_file_that_cannot_be_run_are_printed_before_the_message(tmp_path, arguments, capsys):
-    parsed(
-        tmp_path / "free.onnx",
-        '<ir_version: 6, opset_import: ["" : 11]> g (float[N,3,H,6] x) => (float[N,3,H,6] y) { y = Abs(x) }',
-    )
+    parsed(tmp_path / "free.onnx", FREE)
     assert main([*arguments, "--model", "free.onnx"]) == 1
     assert "  input 'x': has the shape ('N', 3, 'H', 6), dynamic beyond the batch" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ["--batch-sizes", "1,0"],
-        ["--batch-sizes", "1;4"],
-        ["--margin", "0.5"],
-        ["--margin", "x"],
-        ["--limit", "0"],
-    ],
+    ["--batch-sizes 1,0", "--batch-sizes 1;4", "--margin 0.5", "--margin x", "--limit 0"],
 )
 def test_wrong_arguments_end_with_exit_code_2(arguments, words, capsys):
     with pytest.raises(SystemExit) as stop:
-        main([*arguments, *words])
+        main([*arguments, *words.split()])
     assert stop.value.code == 2
     assert "at least 1, got " in capsys.readouterr().err

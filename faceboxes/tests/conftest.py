@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ascend_tools.testing.commands import runner
 from ascend_tools.testing.reference import recipe_state_of, reference_of, root
 from ascend_tools.testing.twin import Twin, twin_onnx
 from common.facts import read_facts
+from common.images.library import library_picture
+from common.images.rgb import read_bgr
 
 HERE = Path(__file__).resolve().parent.parent
 FACTS = read_facts(HERE)
@@ -53,22 +56,17 @@ def onnx(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def library_pictures() -> dict[str, np.ndarray]:
     """Pictures that installed libraries carry, HxWx3 uint8 BGR, under the names the reference gives them."""
-    import skimage.data
-    from sklearn.datasets import load_sample_image
-
-    from faceboxes_fddb.sample import portraits
-
-    hopper = portraits()["hopper"][0]
-    astronaut = skimage.data.astronaut()[..., ::-1]
+    datasets = Path(importlib.util.find_spec("sklearn").origin).parent / "datasets"
+    astronaut, hopper = library_picture("astronaut"), library_picture("hopper")
     zoom = np.repeat(np.repeat(astronaut, 4, 0), 4, 1)[:1025, :2048]
     return {
         "lib/01/big/astronaut_512": astronaut,
         "lib/02/big/hopper_600": hopper,
-        "lib/03/big/chelsea_451": skimage.data.chelsea()[..., ::-1],
+        "lib/03/big/chelsea_451": library_picture("chelsea"),
         "lib/04/big/crop_457": astronaut[:333, :457],
         "lib/05/big/zoom_2048": zoom,
         "astronaut": astronaut,
-        "china": load_sample_image("china.jpg")[..., ::-1],
+        "china": read_bgr(datasets / "images" / "china.jpg"),
         "grace_hopper": hopper,
     }
 

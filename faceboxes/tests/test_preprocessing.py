@@ -11,7 +11,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import preprocess
@@ -32,6 +32,8 @@ def naive_letterbox(image):
     return canvas, factor
 
 
+@example(height=1025, width=2048, seed=0)  # half a row is rounded to even: 512 rows
+@example(height=1027, width=2048, seed=0)  # 514
 @given(height=st.integers(1, 1500), width=st.integers(1, 1500), seed=st.integers(0, 9))
 def test_letterbox_follows_the_rule(height, width, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
@@ -43,12 +45,6 @@ def test_letterbox_follows_the_rule(height, width, seed):
     expected, expected_factor = naive_letterbox(image)
     assert factor == expected_factor
     np.testing.assert_array_equal(canvas, expected)
-
-
-@pytest.mark.parametrize(("side", "rows"), [(1025, 512), (1027, 514)])
-def test_half_a_row_is_rounded_to_even(side, rows):
-    canvas, _ = letterbox(np.full((side, 2048, 3), 255, np.uint8))
-    assert (canvas.any(axis=(1, 2))).sum() == rows
 
 
 def test_the_factor_is_rounded_for_pictures_of_the_data_set_only(tmp_path):
@@ -109,64 +105,30 @@ def test_a_second_run_leaves_complete_files_alone_and_renews_the_rest(data, tmp_
     )
 
 
-def test_another_data_set_with_the_same_names_is_not_taken_for_the_first(data, tmp_path):
-    other = write_data(tmp_path / "other", {"2002/08/03/big/img_3": np.full((30, 60, 3), 7, np.uint8)})
-    out = tmp_path / "prep"
-    assert preprocess.main(["--data", str(data), "--out", str(out)]) == 0
-    assert preprocess.main(["--data", str(other), "--out", str(out)]) == 0
-    assert (out / "FDDB.txt").read_text() == "2002_08_03_big_img_3 1024.000 1024.000 17.067\n"
-    content = np.fromfile(out / "2002_08_03_big_img_3.bin", np.uint8)
-    assert set(np.unique(content)) == {0, 7}
-
-
-def test_a_killed_run_is_gone_on_with(tmp_path):
+def test_a_run_that_is_killed_twice_goes_on_each_time(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
     data = write_data(tmp_path / "FDDB", {f"p/{i:03d}": picture for i in range(60)})
-    out = tmp_path / "prep"
+    out, early = tmp_path / "prep", []
     command = [sys.executable, "preprocess.py", "--data", str(data), "--out", str(out), "--workers", "1"]
-    with subprocess.Popen(command, cwd=HERE) as process:
-        deadline = time.monotonic() + 60
-        while len(list(out.glob("p_*.bin"))) < 5 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    early = snapshot(out)
-    assert 5 <= len(early) < 60
-    assert not (out / "FDDB.txt").exists()
-    assert all(len(content) == 3145728 for content, _ in early.values())
+    for enough in (5, 15):
+        with subprocess.Popen(command, cwd=HERE) as process:
+            deadline = time.monotonic() + 60
+            while len(list(out.glob("p_*.bin"))) < enough and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+        early.append(snapshot(out))
+        assert enough <= len(early[-1]) < 60
+        assert not (out / "FDDB.txt").exists()
+        assert all(len(content) == 3145728 for content, _ in early[-1].values())
     assert preprocess.main(command[2:]) == 0
     after = snapshot(out)
     assert len(after) == 60
     assert len({content for content, _ in after.values()}) == 1
-    kept = [name for name in early if early[name] == after[name]]
-    assert len(kept) >= len(early) - 3  # at most those whose line was not yet written are made again
+    for before in early:
+        kept = [name for name in before if before[name] == after[name]]
+        assert len(kept) >= len(before) - 3  # at most those whose line was not yet written are made again
     assert len((out / "FDDB.txt").read_text().splitlines()) == 60
     assert not (out / "FDDB.txt.part").exists()
-
-
-def test_a_run_that_fails_again_and_again_goes_on_each_time(data, tmp_path, monkeypatch):
-    out, arguments = (
-        tmp_path / "prep",
-        ["--data", str(data), "--out", str(tmp_path / "prep"), "--workers", "1"],
-    )
-    write, made = preprocess.write_array, []
-
-    def fail_after(count):
-        def write_or_fail(path, array):
-            if len(made) == count:
-                raise OSError(28, "No space left on device", str(path))
-            made.append(path.stem)
-            write(path, array)
-
-        return write_or_fail
-
-    for count in (4, 8):
-        monkeypatch.setattr(preprocess, "write_array", fail_after(count))
-        assert preprocess.main(arguments) == 1
-        assert not (out / "FDDB.txt").exists()
-    monkeypatch.setattr(preprocess, "write_array", fail_after(99))
-    assert preprocess.main(arguments) == 0
-    assert len((out / "FDDB.txt").read_text().splitlines()) == len(set(made)) == 12
-    assert len(made) <= 12 + 2 * 3  # at most those whose line was not yet written are made again
 
 
 def test_a_truncated_picture_is_named_and_leaves_no_file(data, tmp_path, run):
@@ -181,10 +143,17 @@ def test_a_truncated_picture_is_named_and_leaves_no_file(data, tmp_path, run):
     assert not (tmp_path / "prep/FDDB.txt").exists()
 
 
-@pytest.mark.parametrize(
-    "damage", ["empty lists", "missing picture", "missing list", "no data", "name outside"]
-)
-def test_bad_data_is_told_in_one_message(damage, data, tmp_path, capsys):
+BAD_DATA = {
+    "empty lists": "name no picture",
+    "missing picture": "1 of 12 pictures are missing",
+    "missing list": "FDDB-fold-04-ellipseList.txt missing",
+    "no data": "FDDB-fold-01-ellipseList.txt, FDDB-fold-02-ellipseList.txt",
+    "name outside": "leaves the data set's directory",
+}
+
+
+@pytest.mark.parametrize("damage", BAD_DATA)
+def test_bad_data_is_told_in_one_message(damage, data, tmp_path, run):
     lists = sorted((data / "FDDB-folds").iterdir())
     if damage == "empty lists":
         for path in lists:
@@ -196,26 +165,10 @@ def test_bad_data_is_told_in_one_message(damage, data, tmp_path, capsys):
     elif damage == "name outside":
         lists[0].write_text("../../secret\n0\n")
     source = tmp_path / "nothing" if damage == "no data" else data
-    assert preprocess.main(["--data", str(source), "--out", str(tmp_path / "prep")]) == 1
-    message = capsys.readouterr().err
-    expected = {
-        "empty lists": "name no picture",
-        "missing picture": "1 of 12 pictures are missing",
-        "missing list": "FDDB-fold-04-ellipseList.txt missing",
-        "no data": "FDDB-fold-01-ellipseList.txt, FDDB-fold-02-ellipseList.txt",
-        "name outside": "leaves the data set's directory",
-    }
-    assert expected[damage] in message
+    done = run("preprocess.py", "--data", source, "--out", tmp_path / "prep")
+    assert done.returncode == 1
+    assert BAD_DATA[damage] in done.stderr
     assert not (tmp_path / "prep").exists()
-
-
-def test_a_full_disk_is_told_in_one_message(data, tmp_path, monkeypatch, capsys):
-    def full(path, array):
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(preprocess, "write_array", full)
-    assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 1
-    assert "img_0.bin: No space left on device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folder", ["images", "."])
@@ -228,9 +181,3 @@ def test_pictures_may_lie_in_the_other_places(folder, data, tmp_path):
     (data / "FDDB-folds").rename(data / "ground_truth")
     assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 0
     assert len(list((tmp_path / "prep").glob("*.bin"))) == 12
-
-
-def test_wrong_usage_is_exit_status_2(run):
-    done = run("preprocess.py")
-    assert done.returncode == 2
-    assert "--data" in done.stderr

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 
 def evaluate(query, gallery, asked, found):
     """Return mean average precision, CMC(1) to CMC(100) and the queries counted; arguments as `metric.evaluate`."""
+    from sklearn.metrics import average_precision_score
+
     precisions, hits = [], np.zeros(100)
     for features, wanted in zip(query.astype(np.float64), asked.values(), strict=True):
         distances = ((gallery.astype(np.float64) - features) ** 2).sum(axis=1)

@@ -72,23 +72,18 @@ def points(*values):
     return np.array(values, np.float32)[:, None]
 
 
-def test_the_same_person_from_the_same_camera_is_left_out():
-    asked = pictures([1], [0])
-    found = pictures([1, 2, 1], [0, 1, 1])
-    scores = metric.evaluate(points(0), points(0, 1, 2), asked, found)
-    assert (scores.mean_ap, scores.top(1), scores.top(2)) == (0.5, 0.0, 1.0)
-
-
-def test_a_query_seen_by_one_camera_only_is_not_counted():
-    asked = pictures([1, 2], [0, 0])
-    found = pictures([1, 2], [0, 1])
-    scores = metric.evaluate(points(0, 1), points(0, 1), asked, found)
-    assert (scores.mean_ap, scores.top(1), scores.counted) == (1.0, 1.0, 1)
-
-
-def test_distractors_stay_in_the_gallery():
-    scores = metric.evaluate(points(0), points(1, 2), pictures([1], [0]), pictures([0, 1], [1, 1]))
-    assert (scores.mean_ap, scores.top(1)) == (0.5, 0.0)
+@pytest.mark.parametrize(
+    ("asked", "found", "places", "mean_ap", "first", "counted"),
+    [  # persons and cameras of the queries, all at 0 and 1, and of the gallery; where the latter lie
+        pytest.param(([1], [0]), ([1, 2, 1], [0, 1, 1]), (0, 1, 2), 0.5, 0, 1, id="same camera left out"),
+        pytest.param(([1, 2], [0, 0]), ([1, 2], [0, 1]), (0, 1), 1, 1, 1, id="seen by one camera only"),
+        pytest.param(([1], [0]), ([0, 1], [1, 1]), (1, 2), 0.5, 0, 1, id="distractors stay"),
+    ],
+)
+def test_junk_is_left_out_and_distractors_stay(asked, found, places, mean_ap, first, counted):
+    query = points(*range(len(asked[0])))
+    scores = metric.evaluate(query, points(*places), pictures(*asked), pictures(*found))
+    assert (scores.mean_ap, scores.top(1), scores.top(2), scores.counted) == (mean_ap, first, 1, counted)
 
 
 @pytest.mark.parametrize("people", [[1], [2], [0]])
