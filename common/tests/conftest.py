@@ -12,11 +12,32 @@ import pytest
 from ascend_tools.testing import profiles
 from ascend_tools.testing.programs import nothing_on_path, npu_smi, program
 from ascend_tools.testing.tiny import make_inputs, make_onnx, write_model
+from common.engine import stream
+from common.errors import GuideError
 from common.graph.outline import Value
+from common.timing import Stopwatch
 
 __all__ = ["make_inputs", "make_onnx", "nothing_on_path", "npu_smi", "program", "write_model"]
 
 profiles.load()
+
+
+@contextlib.contextmanager
+def refused(message, *, whole=True):
+    """Expect a GuideError with this message, or one that begins with it."""
+    with pytest.raises(GuideError) as error:
+        yield
+    found = str(error.value)
+    assert found == message if whole else found.startswith(message)
+
+
+@contextlib.contextmanager
+def wrong_usage(capsys, message):
+    """Expect a command to end with exit code 2, as argparse does, and this in what it says."""
+    with pytest.raises(SystemExit) as stop:
+        yield
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 class Doubling:
@@ -48,6 +69,22 @@ class Doubling:
 
     def __exit__(self, *exc):
         pass
+
+
+def numbered(count):
+    """Return numbers as sources of a stream, by a name each."""
+    return {f"name {number}": number for number in range(count)}
+
+
+def of_number(number):
+    """Prepare the image of a number: three times itself."""
+    return {"image": np.full(3, number, np.float32)}, number
+
+
+def streamed(models, task, batch_size=2, workers=2, count=60):
+    """Run a task on as many numbers."""
+    options = {"batch_size": batch_size, "workers": workers, "watch": Stopwatch()}
+    return stream.run(task, models, numbered(count), **options)
 
 
 @pytest.fixture

@@ -65,13 +65,6 @@ def fake_atc(program):
     return lambda mode="ok": program("atc", f"MODE = {mode!r}\n{ATC}")
 
 
-def table(*names):
-    rows = [
-        f"| {i} {name} | OK | 15.8 42 |\n| 0 {i} | 0000:8{i}:00.0 | 0 |\n" for i, name in enumerate(names)
-    ]
-    return "".join(rows)
-
-
 def refusal(folder, batch_size=1, soc_version="Ascend310P3"):
     with pytest.raises(GuideError) as error:
         atc_command(read_facts(folder), folder / "tiny.onnx", batch_size, soc_version, folder)
@@ -111,12 +104,17 @@ def test_a_mixlist_is_passed_on_with_a_mixed_precision(make_onnx, write_model):
 
 @pytest.mark.usefixtures("folder")
 def test_the_chip_is_asked_for_where_none_is_named(npu_smi, capsys):
-    npu_smi(table("310", "310"))
+    one = "| 0 310 | OK | 15.8 42 |\n| 0 0 | 0000:80:00.0 | 0 |\n"
+    npu_smi(one)
     assert main(["--dry-run"]) == 0
     assert " --soc_version=Ascend310 " in capsys.readouterr().out
-    npu_smi(table("310", "310P3"))
+    npu_smi(one + one.replace("310", "310P3"))
     assert main(["--dry-run"]) == 1
     assert "several kinds of chip: Ascend310, Ascend310P3" in capsys.readouterr().err
+
+
+CHANNEL = "enable_small_channel = 1"
+MIXLIST = 'modify_mixlist = "model.toml"'
 
 
 @pytest.mark.parametrize(
@@ -124,48 +122,35 @@ def test_the_chip_is_asked_for_where_none_is_named(npu_smi, capsys):
     [
         ('name = "image"', 'name = "x.1"', "inputs: model.toml says ['x.1'], the file has ['image']"),
         ("3, 4, 6]", "3, 8, 6]", "input 'image': asked for (1, 3, 8, 6), the file has ('N', 3, 4, 6)"),
+        ('["N", 3, 4, 6]', '["N", 128]', "input 'image': expected 2 dimensions, the file has 4"),
         ('"float32"', '"float16"', "input 'image': expected float16, the file has float32"),
         (
             'name = "sums"',
             'name = "loc"',
-            "outputs: model.toml says ['scaled', 'loc'], the file has ['scaled', 'sums']",
+            "outputs: model.toml says ['scaled', 'loc'], the file has ['scaled',",
         ),
         ("opset = 11", "opset = 10", "opset: expected at most 10, the file has 11"),
+        (CHANNEL, "enable_small_channel = 2", "--enable_small_channel: expected one of 0, 1, found '2'"),
         (
-            "enable_small_channel = 1",
-            "enable_small_channel = 2",
-            "--enable_small_channel: expected one of 0, 1, found '2'",
+            CHANNEL,
+            "enable_smal_channel = 1",
+            "--enable_smal_channel: not a known option; did you mean --enable",
         ),
+        (CHANNEL, "qq = 1", "--qq: not a known option"),
+        (CHANNEL, 'log = "error"', "--log"),  # given twice
+        (CHANNEL, 'input_format = "ND"', "--input_format"),
+        (CHANNEL, 'precision_mode = "mixed"', "--precision_mode: expected one of force_fp16, force_fp32,"),
+        (CHANNEL, MIXLIST, "--modify_mixlist: needs --precision_mode"),
         (
-            "enable_small_channel",
-            "enable_smal_channel",
-            "--enable_smal_channel: not a known option; did you mean --enable_small_channel?",
+            CHANNEL,
+            f'{MIXLIST}\nprecision_mode = "force_fp16"',
+            "--modify_mixlist: needs --precision_mode to be one",
         ),
-        ("enable_small_channel", "qq", "--qq: not a known option"),
         ('"debug"', '"verbose"', "--log: expected one of debug, info, warning, error, null, found 'verbose'"),
         ('"NCHW"', '"NHWC"', "--input_format: expected one of NCHW, ND, NCDHW, found 'NHWC'"),
-        (
-            "{batch_size}",
-            "{bs}",
-            "output: expected no placeholder but {batch_size}, found 'tiny_bs{bs}'",
-        ),
+        ("{batch_size}", "{bs}", "output: expected no placeholder but {batch_size}, found 'tiny_bs{bs}'"),
         ('"aipp.config"', '"lost.config"', "--insert_op_conf: no such file: "),
         ('"aipp.config"', '"."', "--insert_op_conf: no such file: "),
-        (
-            "enable_small_channel = 1",
-            'precision_mode = "mixed"',
-            "--precision_mode: expected one of force_fp16, force_fp32,",
-        ),
-        (
-            "enable_small_channel = 1",
-            'modify_mixlist = "model.toml"\nprecision_mode = "force_fp16"',
-            "--modify_mixlist: needs --precision_mode to be one of allow_mix_precision, ",
-        ),
-        (
-            "enable_small_channel = 1",
-            'modify_mixlist = "model.toml"',
-            "--modify_mixlist: needs --precision_mode",
-        ),
     ],
 )
 def test_what_does_not_fit_is_found_before_atc_runs(make_onnx, write_model, old, new, problem):
@@ -190,10 +175,8 @@ def test_a_file_of_a_fixed_batch_is_converted_for_that_batch_only(make_onnx, fol
     make_onnx(batch=4)
     command = atc_command(read_facts(folder), folder / "tiny.onnx", 4, "Ascend310", folder)
     assert "--input_shape=image:4,3,4,6" in command
-    message = (
-        "input 'image': asked for (16, 3, 4, 6), the file has (4, 3, 4, 6); export it for this batch size"
-    )
-    assert message in refusal(folder, batch_size=16)
+    message = "asked for (16, 3, 4, 6), the file has (4, 3, 4, 6); export it for this batch size"
+    assert f"input 'image': {message}" in refusal(folder, batch_size=16)
 
 
 def test_outputs_without_a_named_node_are_refused(folder):
@@ -207,23 +190,23 @@ def test_outputs_without_a_named_node_are_refused(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("src_image_size_w : 6 src_image_size_h : 4", None),
         (
             "src_image_size_w : 6 src_image_size_h : 5",
-            "src_image_size is (6, 5), the input's width and height are (6, 4)",
+            "src_image_size is (6, 5), the input's width and height",
         ),
-        ("crop : true", "aipp.config: `crop : true` is not supported here"),
         ("src_image_size_w : 6", "src_image_size is (6, 0), the input's width and height are (6, 4)"),
+        ("crop : true", "aipp.config: `crop : true` is not supported here"),
     ],
 )
 def test_an_aipp_file_that_does_not_fit_is_refused_by_name(folder, text, message):
     path = folder / "aipp.config"
     path.write_text(f"aipp_op {{ aipp_mode : static input_format : RGB888_U8 {text} }}")
-    assert message in refusal(folder)
-    assert str(path) in refusal(folder)
-    path.write_text(
-        "aipp_op { aipp_mode : static input_format : RGB888_U8 src_image_size_w : 6 src_image_size_h : 4 }"
-    )
-    assert atc_command(read_facts(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder)
+    if message:
+        assert message in (refused := refusal(folder))
+        assert str(path) in refused
+    else:
+        assert atc_command(read_facts(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder)
 
 
 def test_aipp_for_an_input_of_another_number_of_channels_is_refused(make_onnx, write_model):
@@ -233,18 +216,10 @@ def test_aipp_for_an_input_of_another_number_of_channels_is_refused(make_onnx, w
     assert refusal(folder).splitlines()[1:] == [f"  {message}"]
 
 
-@pytest.mark.parametrize("aipp", ['insert_op_conf = "aipp.config"\n', "enable_small_channel = 1\n"])
-def test_an_input_of_another_rank_is_refused_with_and_without_aipp(make_onnx, write_model, aipp):
+def test_an_input_of_another_rank_is_refused_without_aipp_too(make_onnx, write_model):
     make_onnx()
-    both = 'enable_small_channel = 1\ninsert_op_conf = "aipp.config"\n'
-    folder = write_model(('["N", 3, 4, 6]', '["N", 128]'), (both, aipp))
+    folder = write_model(('["N", 3, 4, 6]', '["N", 128]'), ('insert_op_conf = "aipp.config"\n', ""))
     assert "input 'image': expected 2 dimensions, the file has 4" in refusal(folder)
-
-
-@pytest.mark.parametrize(("option", "value"), [("log", "error"), ("input_format", "ND")])
-def test_an_option_given_in_both_places_is_refused(make_onnx, write_model, option, value):
-    make_onnx()
-    assert f"--{option}" in refusal(write_model(("enable_small_channel = 1", f'{option} = "{value}"')))
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -337,19 +312,22 @@ def test_the_file_for_atc_is_converted(for_atc, fake_atc):
 
 @pytest.mark.usefixtures("nothing_on_path")
 def test_the_file_for_atc_is_checked_like_any_other(for_atc, capsys):
-    words = ["--soc-version", "Ascend310P3", "--dry-run"]
-    model = onnx.load(for_atc / "tiny_atc.onnx")
+    path = for_atc / "tiny_atc.onnx"
+    model = onnx.load(path)
     model.opset_import[0].version = 13
-    onnx.save(model, for_atc / "tiny_atc.onnx")
-    assert main(words) == 1
-    assert "tiny_atc.onnx: ATC would not convert this" in (message := capsys.readouterr().err)
-    assert "opset: expected at most 11, the file has 13" in message
-    (for_atc / "tiny_atc.onnx").write_bytes(b"")
-    assert main(words) == 1
-    assert capsys.readouterr().err.startswith("error: tiny_atc.onnx: not an ONNX file")
-    (for_atc / "tiny_atc.onnx").unlink()
-    assert main(words) == 1
-    assert capsys.readouterr().err.startswith("error: tiny_atc.onnx: no such ONNX file.")
+    for content, messages in (
+        (
+            model.SerializeToString(),
+            ("ATC would not convert this", "opset: expected at most 11, the file has 13"),
+        ),
+        (b"", ("not an ONNX file",)),
+        (None, ("no such ONNX file.",)),
+    ):
+        path.unlink() if content is None else path.write_bytes(content)
+        assert main(["--soc-version", "Ascend310P3", "--dry-run"]) == 1
+        printed = capsys.readouterr().err
+        assert printed.startswith(f"error: tiny_atc.onnx: {messages[0]}")
+        assert messages[-1] in printed
 
 
 def test_a_file_with_such_operators_is_refused_where_there_is_no_file_for_atc(for_atc, write_model, capsys):
@@ -369,23 +347,17 @@ def test_without_atc_the_message_says_how_to_get_it(capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("name", "message"),
     [
-        (
-            ["--model", "lost.onnx"],
-            "error: lost.onnx: no such ONNX file. Make it as the README's section 3 says.",
-        ),
-        (
-            ["--model", "aipp.config"],
-            "error: aipp.config: not an ONNX file, or a truncated one; export it again.",
-        ),
-        (["--model", "."], "error: .: Is a directory"),
+        ("lost.onnx", "no such ONNX file. Make it as the README's section 3 says."),
+        ("aipp.config", "not an ONNX file, or a truncated one; export it again."),
+        (".", "Is a directory"),
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_what_is_no_onnx_file_is_named(words, message, capsys):
-    assert main([*words, "--soc-version", "Ascend310P3", "--dry-run"]) == 1
-    assert capsys.readouterr().err == f"{message}\n"
+def test_what_is_no_onnx_file_is_named(name, message, capsys):
+    assert main(["--model", name, "--soc-version", "Ascend310P3", "--dry-run"]) == 1
+    assert capsys.readouterr().err == f"error: {name}: {message}\n"
 
 
 def test_outside_a_model_directory_the_message_says_where_to_go(tmp_path, monkeypatch, capsys):

@@ -23,25 +23,18 @@ def moved(column, by):
     return [value + by * (position == column) for position, value in enumerate(BOX)]
 
 
-@pytest.mark.parametrize("column", range(4))
-@pytest.mark.parametrize(("by", "same"), [(0.04, 1), (-0.04, 1), (0.06, 0), (-0.06, 0)])
-def test_every_side_may_be_a_little_apart(column, by, same):
-    assert count([BOX], [moved(column, by)]) == same
+@pytest.mark.parametrize("column", range(5))
+def test_every_side_and_the_score_may_be_a_little_apart(column):
+    allowed = 0.05 if column < 4 else 1e-3
+    for factor, same in ((0.9, 1), (-0.9, 1), (1.1, 0), (-1.1, 0)):
+        assert count([BOX], [moved(column, factor * allowed)]) == same
 
 
-@pytest.mark.parametrize(("by", "same"), [(0.0009, 1), (-0.0009, 1), (0.0011, 0), (-0.0011, 0)])
-def test_scores_may_be_a_little_apart(by, same):
-    assert count([BOX], [moved(4, by)]) == same
-
-
-def test_categories_have_to_be_the_same():
+def test_one_that_is_of_another_category_or_alone_is_not_the_same():
     assert count([[*BOX, 3]], [[*BOX, 3]]) == 1
     assert count([[*BOX, 3]], [[*BOX, 4]]) == 0
-
-
-@pytest.mark.parametrize(("found", "wanted"), [([], []), ([BOX], []), ([], [BOX])])
-def test_where_one_side_has_none_none_is_the_same(found, wanted):
-    assert count(found, wanted) == 0
+    for found, wanted in (([], []), ([BOX], []), ([], [BOX])):
+        assert count(found, wanted) == 0
 
 
 def test_one_that_is_like_two_counts_once():

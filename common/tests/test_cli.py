@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -12,6 +11,7 @@ import pytest
 
 from common import atc, cli, infer
 from common.errors import GuideError, about
+from tests.conftest import refused, wrong_usage
 
 MISSING = FileNotFoundError(2, "No such file or directory", "lost.bin")
 FULL = OSError(28, "No space left on device", "full.bin")
@@ -63,42 +63,23 @@ def test_a_bug_keeps_its_traceback(error):
         raising(error)([])
 
 
-def test_the_wrapper_keeps_the_docstring_and_passes_arguments_and_result_on():
-    @cli.command
-    def main(argv=None):
-        """Say how many words there are."""
-        return len(argv)
-
-    assert main(["a", "b"]) == 2
-    assert main.__doc__ == "Say how many words there are."
-
-
-def test_the_parser_shows_a_docstring_as_it_is_written(capsys):
+def test_the_wrapper_keeps_the_docstring_which_the_parser_shows_as_it_is_written(capsys):
     parser = cli.parser(raising(ValueError).__doc__, prog="nothing.py")
     with contextlib.suppress(SystemExit):
         parser.parse_args(["--help"])
     assert "usage: nothing.py" in (shown := capsys.readouterr().out)
     assert "\nDo nothing.\n\npython nothing.py\n" in shown
-
-
-@pytest.mark.parametrize(("text", "value"), [("1", 1), ("16", 16), ("007", 7)])
-def test_positive_int_takes_whole_numbers_from_1(text, value):
-    assert cli.positive_int(text) == value
+    assert cli.command(len)(["a", "b"]) == 2
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "", "1.0", "1e3", "two", "nan"])
-def test_positive_int_refuses_the_rest_and_shows_it(text):
-    with pytest.raises(argparse.ArgumentTypeError) as error:
-        cli.positive_int(text)
-    assert str(error.value) == f"expected a whole number of at least 1, got {text!r}"
-
-
-@pytest.mark.parametrize(("words", "workers"), [(["-j", "3"], 3), (["--workers", "1"], 1)])
-def test_workers_are_counted(words, workers):
+def test_workers_are_a_whole_number_from_1(text, capsys):
     parser = cli.parser("")
     cli.add_workers(parser)
-    assert parser.parse_args(words).workers == workers
-    assert parser.parse_args([]).workers == os.cpu_count()
+    for words, workers in (([], os.cpu_count()), (["-j", "3"], 3), (["--workers", "016"], 16)):
+        assert parser.parse_args(words).workers == workers
+    with wrong_usage(capsys, f"expected a whole number of at least 1, got {text!r}"):
+        parser.parse_args(["--workers", text])
 
 
 def test_progress_hands_items_on_and_is_silent_without_a_terminal(capsys):
@@ -122,9 +103,8 @@ def test_results_are_named_after_the_pictures_without_their_suffix():
 
 def test_pictures_whose_results_would_have_the_same_name_are_refused():
     names = ["a.jpg", "b.jpg", "x/a.png", "c.jpg", "x/c.jpg", "a.bmp"]
-    with pytest.raises(GuideError) as error:
+    with refused("results are named after the pictures, but these names occur twice: a, c."):
         cli.by_stem(map(Path, names))
-    assert str(error.value) == ("results are named after the pictures, but these names occur twice: a, c.")
 
 
 def test_about_begins_a_guide_error_with_its_subject_and_leaves_others_alone():

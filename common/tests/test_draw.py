@@ -62,6 +62,8 @@ def test_the_first_lies_on_top():
 def test_without_boxes_the_picture_is_as_it_was():
     image = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
     np.testing.assert_array_equal(draw_boxes(image, np.zeros((0, 4), np.float32), [], []), image)
+    with pytest.raises(ValueError, match="zip"):
+        draw_boxes(BLACK, np.zeros((2, 4)), ["a label too few"], [GREEN, GREEN])
 
 
 @pytest.mark.parametrize(("side", "least", "most"), [(40, 1, 1), (2000, 5, 7)])
@@ -70,8 +72,3 @@ def test_lines_grow_with_the_picture(side, least, most):
     drawn = draw_boxes(image, np.array([[5, side / 2, side - 6, side - 6]], np.float32), ["x"], [GREEN])
     line = has(drawn[-side // 4 :, side // 2 : side // 2 + 1], GREEN)
     assert least <= line <= most
-
-
-def test_a_label_too_few_is_a_mistake():
-    with pytest.raises(ValueError, match="zip"):
-        draw_boxes(BLACK, np.zeros((2, 4)), ["one"], [GREEN, GREEN])

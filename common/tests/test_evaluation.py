@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 from pathlib import Path
@@ -14,6 +13,7 @@ from common.errors import GuideError
 from common.evaluation import SEEDED, Options, parse, subject
 from common.facts import read_facts
 from common.timing import Stopwatch
+from tests.conftest import wrong_usage
 
 CONTENT = bytes(range(250)) * 4
 URLS = ('"https://example.org/tiny.pth"', "")  # no source: nothing is asked of any server
@@ -25,66 +25,32 @@ def arguments(*words):
 
 def test_without_arguments_the_sample_is_measured_with_everything_the_published_one():
     found = arguments()
-    assert found == Options(
-        checkpoint=None,
-        onnx=None,
-        data=None,
-        backend=None,
-        limit=None,
-        out=Path("output"),
-        batch_size=None,
-        workers=os.cpu_count(),
-        own=found.own,
-    )
+    assert found == Options(None, None, None, None, None, Path("output"), None, os.cpu_count(), found.own)
 
 
-def test_every_argument_is_taken():
-    words = "--model m.onnx --data d --backend onnxruntime --limit 9 --out o --batch-size 4 --workers 2"
-    found = arguments(*words.split())
-    assert found == Options(
-        checkpoint=None,
-        onnx=Path("m.onnx"),
-        data=Path("d"),
-        backend="onnxruntime",
-        limit=9,
-        out=Path("o"),
-        batch_size=4,
-        workers=2,
-        own=found.own,
-    )
-    assert arguments("--checkpoint", "c.pth").checkpoint == Path("c.pth")
-
-
-def test_an_argument_of_the_models_own_is_parsed_too():
+def test_every_argument_is_taken_those_of_the_models_own_too():
     parser = cli.parser("Measure.")
     parser.add_argument("--own")
-    assert parse(parser, ["--own", "x"], "", "").own.own == "x"
-
-
-@pytest.mark.parametrize(
-    "used", ["--checkpoint c --model m", "--checkpoint c --data d", "--model m --data d"]
-)
-def test_a_checkpoint_is_exported_or_compared_with(used):
-    arguments(*used.split())
+    words = (
+        "--model m.onnx --data d --backend onnxruntime --limit 9 --out o --batch-size 4 --workers 2 --own x"
+    )
+    found = parse(parser, words.split(), "", "")
+    assert found == Options(None, Path("m.onnx"), Path("d"), "onnxruntime", 9, Path("o"), 4, 2, found.own)
+    assert found.own.own == "x"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            "--checkpoint c --model m --data d",
-            "--checkpoint beside --model is for comparing without --data",
-        ),
+        ("--checkpoint c --model m --data d", "--checkpoint beside --model is for comparing without --data"),
         ("--backend abacus", "argument --backend: invalid choice: 'abacus'"),
         ("--limit 0", "argument --limit: expected a whole number of at least 1, got '0'"),
         ("--limit all", "argument --limit: expected a whole number of at least 1, got 'all'"),
     ],
 )
 def test_wrong_usage_is_told(words, message, capsys):
-    with pytest.raises(SystemExit) as stop:
+    with wrong_usage(capsys, message):
         arguments(*words.split())
-    assert stop.value.code == 2
-    assert message in capsys.readouterr().err
 
 
 def test_help_says_what_the_data_is_and_what_is_written(capsys):
@@ -108,12 +74,15 @@ def facts(write_model):
 def take(tmp_path, facts):
     """Take the subject that the words ask for; return it, and what was called."""
 
-    def run(*words, facts=facts, load=None):
+    def run(*words, facts=facts):
         calls, watch = [], Stopwatch()
 
-        def load_any(checkpoint):
-            calls.append(f"load {checkpoint and checkpoint.name}")
-            return load(checkpoint) if load else f"network of {checkpoint and checkpoint.name}"
+        def load(checkpoint):
+            name = checkpoint and checkpoint.name
+            calls.append(f"load {name}")
+            if name == "other.pth":
+                raise GuideError(f"{checkpoint}: not a Tiny checkpoint.")
+            return f"network of {name}"
 
         def export_to(out, network, facts):
             calls.append(f"export {network} to {out}")
@@ -123,7 +92,7 @@ def take(tmp_path, facts):
             arguments(*words),
             facts,
             tmp_path,
-            load=load_any,
+            load=load,
             export_to=export_to,
             sample="sample pictures",
             watch=watch,
@@ -142,69 +111,37 @@ def published(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "onnx", "network", "dataset", "caveats", "calls"),
+    ("words", "loaded", "exported"),
     [
-        (
-            "",
-            "output/tiny.onnx",
-            "network of tiny.pth",
-            "sample pictures",
-            ("sample pictures",),
-            ["load tiny.pth", "export network of tiny.pth to output"],
-        ),
-        (
-            "--data d --out o",
-            "o/tiny.onnx",
-            None,
-            "NONE",
-            (),
-            ["load tiny.pth", "export network of tiny.pth to o"],
-        ),
-        (
-            "--checkpoint own.pth",
-            "output/tiny.onnx",
-            "network of own.pth",
-            "sample pictures",
-            ("sample pictures",),
-            ["load own.pth", "export network of own.pth to output"],
-        ),
-        (
-            "--model m.onnx",
-            "m.onnx",
-            "network of tiny.pth",
-            "sample pictures",
-            ("sample pictures",),
-            ["load tiny.pth"],
-        ),
-        (
-            "--model m.onnx --checkpoint own.pth",
-            "m.onnx",
-            "network of own.pth",
-            "sample pictures",
-            ("sample pictures",),
-            ["load own.pth"],
-        ),
-        ("--model m.onnx --data d", "m.onnx", None, "NONE", (), []),
+        ("", "tiny.pth", "output"),
+        ("--data d --out o", "tiny.pth", "o"),
+        ("--checkpoint own.pth", "own.pth", "output"),
+        ("--checkpoint own.pth --data d", "own.pth", "output"),
+        ("--model m.onnx", "tiny.pth", None),
+        ("--model m.onnx --checkpoint own.pth", "own.pth", None),
+        ("--model m.onnx --data d", None, None),
     ],
 )
 @pytest.mark.usefixtures("published")
-def test_only_what_is_needed_is_loaded_and_exported(
-    take, words, onnx, network, dataset, caveats, calls, capsys
-):
-    found, called = take(*words.split())
-    assert (found.onnx, found.network, found.dataset) == (Path(onnx), network, dataset)
-    assert (found.caveats, called) == (caveats, calls)
-    out, err = capsys.readouterr()
-    assert out == (f"{onnx}: exported\n" if len(calls) == 2 else "")
-    assert err == ""
-
-
-def test_the_checkpoint_that_was_named_is_loaded_whatever_is_published(take, capsys):
-    assert take("--checkpoint", "own.pth")[1][0] == "load own.pth"
-    assert capsys.readouterr().err == ""
+def test_only_what_is_needed_is_loaded_and_exported(take, words, loaded, exported, capsys):
+    found, calls = take(*words.split())
+    assert found.onnx == Path(f"{exported}/tiny.onnx" if exported else "m.onnx")
+    assert calls == [
+        *([f"load {loaded}"] if loaded else []),
+        *([f"export network of {loaded} to {exported}"] if exported else []),
+    ]
+    if "--data" in words:
+        assert (found.network, found.dataset, found.caveats) == (None, "NONE", ())
+    else:
+        assert found.network == f"network of {loaded}"  # to be compared with
+        assert (found.dataset, found.caveats) == ("sample pictures", ("sample pictures",))
+    printed = f"{exported}/tiny.onnx: exported\n" if exported else ""
+    assert capsys.readouterr() == (printed, "")
 
 
 def test_without_any_checkpoint_seeded_weights_are_announced(take, capsys):
+    assert take("--checkpoint", "own.pth")[1][0] == "load own.pth"
+    assert capsys.readouterr().err == ""
     found, calls = take()
     assert calls == ["load None", "export network of None to output"]
     assert found.caveats == ("sample pictures", SEEDED)
@@ -228,15 +165,5 @@ def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(take, 
 
 
 def test_a_checkpoint_that_cannot_be_loaded_is_not_replaced_by_seeded_weights(take):
-    def load(path):
-        raise GuideError(f"{path}: not a Tiny checkpoint.")
-
-    with pytest.raises(GuideError, match="own.pth: not a Tiny checkpoint"):
-        take("--checkpoint", "own.pth", load=load)
-
-
-def test_options_hold_what_was_parsed_and_cannot_be_changed():
-    found = arguments()
-    assert isinstance(found.own, argparse.Namespace)
-    with pytest.raises(AttributeError):
-        found.limit = 3
+    with pytest.raises(GuideError, match="other.pth: not a Tiny checkpoint"):
+        take("--checkpoint", "other.pth")

@@ -6,6 +6,7 @@ import pytest
 
 from common.errors import GuideError
 from common.facts import read_facts
+from tests.conftest import refused
 
 BYTES, SHA256, PICTURES = "bytes = 1000\n", 'sha256 = "00"\n', 'holds = "pictures"'
 
@@ -56,10 +57,7 @@ def test_the_range_of_an_input_is_two_numbers_or_unknown(write_model):
     assert read_facts(ranged).inputs[0].range == (-3.0, 7.5)
 
 
-def test_a_model_cannot_be_changed(write_model):
-    model = read_facts(write_model())
-    with pytest.raises(AttributeError, match="immutable"):
-        model.name = "other"
+CHANNEL, URLS = "enable_small_channel = 1", '["https://example.org/tiny.pth"]'
 
 
 @pytest.mark.parametrize(
@@ -91,14 +89,10 @@ def test_a_model_cannot_be_changed(write_model):
         ('"NONE"', "7", "[accuracy.dataset] expected 'str', got 'int'"),
         ("= true", "= 1", "[atc.name_out_nodes] expected 'bool', got 'int'"),
         ("name_out_nodes", "onnx = 1\nname_out_nodes", "[atc.onnx] expected 'str | null', got 'int'"),
-        ('["https://example.org/tiny.pth"]', '"x"', "[checkpoint.urls] expected 'array', got 'str'"),
-        ('["https://example.org/tiny.pth"]', "[1]", "[checkpoint.urls[0]] expected 'str', got 'int'"),
+        (URLS, '"x"', "[checkpoint.urls] expected 'array', got 'str'"),
+        (URLS, "[1]", "[checkpoint.urls[0]] expected 'str', got 'int'"),
         ("744", '"fast"', "[throughput[...][...]] expected 'float', got 'str'"),
-        (
-            "enable_small_channel = 1",
-            "enable_small_channel = true",
-            "[atc.options[...]] expected 'int | str'",
-        ),
+        (CHANNEL, "enable_small_channel = true", "[atc.options[...]] expected 'int | str'"),
         ('"N", 3, 4, 6', '"N", 3, 4, 6.5', "[inputs[0].shape[3]] expected 'int | str', got 'float'"),
         ("1 = 744", "one = 744", "[throughput"),
     ],
@@ -117,17 +111,11 @@ def test_a_mistake_is_named_with_its_section_and_key(write_model, old, new, mess
         (b'name = "tiny', "not valid TOML: "),
         (b"name = 1\nname = 2\n", "not valid TOML: "),
         (b'name = "\xff"', "not a text file in UTF-8."),
+        (None, "no such file. Run this command inside a model directory."),
     ],
 )
 def test_what_is_not_toml_is_named(tmp_path, content, message):
-    (tmp_path / "model.toml").write_bytes(content)
-    with pytest.raises(GuideError) as error:
+    if content is not None:
+        (tmp_path / "model.toml").write_bytes(content)
+    with refused(f"{tmp_path / 'model.toml'}: {message}", whole=False):
         read_facts(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path / 'model.toml'}: {message}")
-
-
-def test_a_missing_file_says_where_to_run_the_command(tmp_path):
-    with pytest.raises(GuideError) as error:
-        read_facts(tmp_path)
-    expected = f"{tmp_path / 'model.toml'}: no such file. Run this command inside a model directory."
-    assert str(error.value) == expected

@@ -116,64 +116,27 @@ def test_nothing_above_the_library_is_imported():
 
 
 PACKAGE = '"""Rooms."""\n'
+OUTLINE, STREAM = "graph/outline.py", "engine/stream.py"
 MISTAKES = {
-    "to a higher room": (
-        {"graph/outline.py": "from common.engine.stream import run"},
-        "graph.outline imports engine.stream, which is not below it",
-    ),
-    "in a function": (
-        {"graph/outline.py": "def load():\n    import common.engine.stream"},
-        "graph.outline imports engine.stream, which is not below it",
-    ),
-    "for types only": (
-        {
-            "graph/outline.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from common.engine import stream"
-        },
-        "graph.outline imports engine.stream, which is not below it",
-    ),
-    "to a room beside": (
-        {"images/read.py": "from common.graph.outline import load"},
-        "images.read imports graph.outline, which is not below it",
-    ),
-    "from the ground": (
-        {"cli.py": "from common.graph.outline import load"},
-        "cli imports graph.outline, which is not below it",
-    ),
-    "to a command": (
-        {"infer.py": "from common.atc import main", "atc.py": "def main(): ..."},
-        "infer imports the command atc",
-    ),
+    "to a higher room": ({OUTLINE: "from common.engine.stream import run"}, "graph.outline imports engine.stream, which is not below"),
+    "in a function": ({OUTLINE: "def load():\n    import common.engine.stream"}, "graph.outline imports engine.stream, which is not"),
+    "for types only": ({OUTLINE: "if TYPE_CHECKING:\n    from common.engine import stream"}, "graph.outline imports engine.stream"),
+    "to a room beside": ({"images/read.py": "from common.graph.outline import load"}, "images.read imports graph.outline, which is not"),
+    "from the ground": ({"cli.py": "from common.graph.outline import load"}, "cli imports graph.outline, which is not below it"),
+    "to a command": ({"infer.py": "from common.atc import main", "atc.py": ""}, "infer imports the command atc"),
     "of a name from elsewhere": (
-        {
-            "engine/stream.py": "from common.graph.outline import Path",
-            "graph/outline.py": "from pathlib import Path",
-        },
+        {STREAM: "from common.graph.outline import Path", OUTLINE: "from pathlib import Path"},
         "engine.stream takes Path from graph.outline, which does not define it",
     ),
-    "relative": ({"engine/stream.py": "from . import task"}, "engine.stream imports ., which is no module"),
-    "of what is not there": (
-        {"engine/stream.py": "from common.engine.lost import run"},
-        "engine.stream imports engine.lost, which is no module",
-    ),
-    "a package with code": (
-        {"engine/__init__.py": '"""Engine."""\nfrom common.engine.stream import run'},
-        "engine/__init__.py holds more than a docstring",
-    ),
+    "relative": ({STREAM: "from . import task"}, "engine.stream imports ., which is no module"),
+    "of what is not there": ({STREAM: "from common.engine.lost import run"}, "engine.stream imports engine.lost, which is no module"),
+    "a package with code": ({"engine/__init__.py": f"{PACKAGE}import sys"}, "engine/__init__.py holds more than a docstring"),
     "a package without words": ({"graph/__init__.py": ""}, "graph/__init__.py holds more than a docstring"),
-    "a list of names": ({"engine/stream.py": "__all__ = ['run']"}, "engine.stream hands names on"),
+    "a list of names": ({STREAM: "__all__ = ['run']"}, "engine.stream hands names on"),
     "another room": ({"misc.py": ""}, "misc is in no room"),
-    "a circle in a room": (
-        {
-            "graph/outline.py": "from common.graph.aipp import fold\ndef load(): ...",
-            "graph/aipp.py": "from common.graph.outline import load\ndef fold(): ...",
-        },
-        "circle: ",
-    ),
-    "a circle on the ground": (
-        {"cli.py": "from common import files", "files.py": "from common import cli"},
-        "circle: ",
-    ),
-}
+    "a circle in a room": ({OUTLINE: "from common.graph import aipp", "graph/aipp.py": "from common.graph import outline"}, "circle: "),
+    "a circle on the ground": ({"cli.py": "from common import files", "files.py": "from common import cli"}, "circle: "),
+}  # fmt: skip
 
 
 def write(root, files):

@@ -17,6 +17,7 @@ import pytest
 from common.backends.deployed import open_model
 from common.engine import stream
 from common.infer import infer, main
+from tests.conftest import wrong_usage
 
 PRINTED = """\
 -----------------Performance Summary------------------
@@ -93,27 +94,20 @@ def test_the_command_as_a_program(tmp_path, arguments, make_inputs):
 
 
 @pytest.mark.parametrize(
-    ("batch", "options", "sizes"),
-    [
-        ("N", [], [1] * 7),
-        ("N", ["--batch-size", "3"], [3, 3, 1]),
-        ("N", ["--batch-size", "99"], [7]),
-        (4, [], [4, 3]),
-        (4, ["--batch-size", "3"], [3, 3, 1]),
-    ],
+    ("batch", "size", "sizes"),
+    [("N", None, [1] * 7), ("N", 3, [3, 3, 1]), ("N", 99, [7]), (4, None, [4, 3]), (4, 3, [3, 3, 1])],
 )
-@pytest.mark.usefixtures("arguments")
 def test_the_model_is_called_with_batches_of_the_size_asked_for_else_its_own(
-    monkeypatch, make_onnx, make_inputs, batch, options, sizes
+    tmp_path, arguments, monkeypatch, make_onnx, make_inputs, batch, size, sizes
 ):
-    make_inputs(7)
+    images, called, feed = make_inputs(7), [], stream.feed
     make_onnx(batch=batch)
-    called, feed = [], stream.feed
     monkeypatch.setattr(
         stream, "feed", lambda model, feeds: called.append(len(feeds["image"])) or feed(model, feeds)
     )
-    assert main(["--model", "tiny.onnx", "--input", "prep", "--out", "result", *options]) == 0
+    assert main([*arguments, *(["--batch-size", str(size)] if size else [])]) == 0
     assert called == sizes
+    assert results(tmp_path / "result") == expected(images)
 
 
 def test_every_stage_is_timed(tmp_path, make_onnx, make_inputs):
@@ -123,22 +117,8 @@ def test_every_stage_is_timed(tmp_path, make_onnx, make_inputs):
     assert list(seconds)[-1] == "total"
     assert set(seconds) == {"read", "preprocess", "infer", "post", "total"}
     assert min(seconds.values()) > 0
-    assert seconds["infer"] <= seconds["total"]  # one thread's
-    assert (
-        max(seconds["read"], seconds["preprocess"], seconds["post"]) <= 2 * seconds["total"]
-    )  # two threads'
-
-
-def test_a_fixed_batch_takes_fewer_images_and_gives_the_same_results(
-    tmp_path, arguments, make_onnx, make_inputs, capsys
-):
-    images = make_inputs(7)
-    make_onnx("fixed.onnx", batch=4)
-    assert main([*arguments, "--model", "fixed.onnx", "--batch-size", "3"]) == 0
-    assert results(tmp_path / "result") == expected(images)
-    assert main([*arguments, "--model", "fixed.onnx", "--batch-size", "5"]) == 1
-    message = "error: the model was built for batches of 4; --batch-size 5 is more.\n"
-    assert capsys.readouterr().err == message
+    assert seconds["infer"] <= seconds["total"]  # one thread's; the others' stages have two
+    assert max(seconds["read"], seconds["preprocess"], seconds["post"]) <= 2 * seconds["total"]
 
 
 def test_text_results_hold_every_number_of_the_binary_ones_exactly(
@@ -224,43 +204,33 @@ def test_results_of_another_run_are_computed_again(tmp_path, arguments, make_onn
     assert json.loads(record.read_text())["backend"] == "onnxruntime"
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "another folder",
-        "replaced by older files",
-        "the folder renamed",
-        "taken from two folders the other way round",
-    ],
-)
+@pytest.mark.parametrize("kind", ["another folder", "replaced", "renamed", "exchanged"])
 def test_other_inputs_of_the_same_names_are_computed_even_if_they_are_older(
     tmp_path, arguments, make_inputs, kind
 ):
-    prep, other, words = tmp_path / "prep", tmp_path / "other", arguments
+    prep, other, before, after = tmp_path / "prep", tmp_path / "other", "prep", "prep"
     images = make_inputs(2)
     others = {stem: image[::-1].copy() for stem, image in images.items()}
     other.mkdir()
     for stem, image in others.items():
         image.tofile(other / f"{stem}.bin")
         os.utime(other / f"{stem}.bin", ns=(10**18, 10**18))
-    if kind == "taken from two folders the other way round":
-        (tmp_path / "a.info").write_text("0 prep/img_00.bin 6 4\n1 other/img_01.bin 6 4\n")
-        (tmp_path / "b.info").write_text("0 other/img_00.bin 6 4\n1 prep/img_01.bin 6 4\n")
-        words = [*arguments, "--input", "a.info"]
+    if kind == "exchanged":  # each from the folder that the other one came from
+        before, after = "a.info", "b.info"
+        (tmp_path / before).write_text("0 prep/img_00.bin 6 4\n1 other/img_01.bin 6 4\n")
+        (tmp_path / after).write_text("0 other/img_00.bin 6 4\n1 prep/img_01.bin 6 4\n")
         others["img_01"] = images["img_01"]
-    assert main(words) == 0
+    assert main([*arguments, "--input", before]) == 0
     wait_for_the_clock(tmp_path / "result")
     if kind == "another folder":
-        words = [*arguments, "--input", "other"]
-    elif kind == "replaced by older files":
+        after = "other"
+    elif kind == "replaced":
         for path in other.iterdir():
             path.replace(prep / path.name)
-    elif kind == "the folder renamed":
+    elif kind == "renamed":
         prep.rename(tmp_path / "old")
         other.rename(prep)
-    else:
-        words = [*arguments, "--input", "b.info"]
-    assert main(words) == 0
+    assert main([*arguments, "--input", after]) == 0
     assert results(tmp_path / "result") == expected(others)
 
 
@@ -296,25 +266,17 @@ def test_a_killed_run_is_completed_and_what_it_had_finished_is_kept(tmp_path, ar
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "list.info: 1 of 2 inputs do not exist: prep/lost.bin. Paths are relative to the directory"),
-        (
-            "0 prep/a.bin 6 4\n1 prep/b.bin\n",
-            "list.info:2: expected `index path width height`, found '1 prep",
-        ),
-        ("0 prep/a.bin 6 4\n1 more/a.bin 6 4\n", "but these names occur twice: ['a']."),
-        (
-            "0 prep/a.bin 6 4\n1 prep/b.bin 6 4\n",
-            "1 of 2 inputs have another size than the model's input, 288",
-        ),
-        ("0 prep/a.bin 6 4\n1 prep/b.bin 6 4\n", "(3x4x6 float32): prep/b.bin (72 bytes). Make them again"),
-        ("0 prep 6 4\n", "list.info: 1 of 1 inputs do not exist: prep."),
+        ("0 prep/lost.bin 6 4", "list.info: 1 of 1 inputs do not exist: prep/lost.bin."),
+        ("0 prep/a.bin", "list.info:1: expected `index path width height`, found '0 prep/a.bin'"),
+        ("0 prep/a.bin 6 4\n1 more/a.bin 6 4", "but these names occur twice: ['a']."),
+        ("0 prep/a.bin 6 4\n1 prep/b.bin 6 4", "1 of 2 inputs have another size than the model's input, 288"),
     ],
 )
 def test_wrong_inputs_are_named_before_anything_is_written(tmp_path, arguments, content, message, capsys):
     for name, size in (("prep/a.bin", 288), ("prep/b.bin", 72), ("more/a.bin", 288)):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(bytes(size))
-    (tmp_path / "list.info").write_text(content or "0 prep/a.bin 6 4\n1 prep/lost.bin 6 4\n")
+    (tmp_path / "list.info").write_text(f"{content}\n")
     assert main([*arguments, "--input", "list.info"]) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("error: ")
@@ -323,80 +285,50 @@ def test_wrong_inputs_are_named_before_anything_is_written(tmp_path, arguments, 
     assert not (tmp_path / "result").exists()
 
 
-def test_many_wrong_inputs_are_counted_and_three_are_named(arguments, make_inputs, capsys):
-    make_inputs(5, "uint8")
-    assert main(arguments) == 1
-    message = capsys.readouterr().err
-    assert (
-        "Files of uint8 pictures need the model's AIPP file: run inside its directory, or give --aipp F."
-        in message
-    )
-    assert "5 of 5 inputs have another size than the model's input, 288 bytes (3x4x6 float32): " in message
-    assert (
-        "prep/img_00.bin (72 bytes), prep/img_01.bin (72 bytes), prep/img_02.bin (72 bytes) and 2 more"
-        in message
-    )
-
-
-def test_inputs_of_the_older_scripts_are_told_from_bytes(arguments, make_inputs, write_model, capsys):
-    make_inputs(1)
-    write_model()
-    assert main(arguments) == 1
-    message = capsys.readouterr().err
-    assert (
-        "72 bytes (4x6x3 uint8): prep/img_00.bin (288 bytes). Make them again with preprocess.py." in message
-    )
-    assert "Files of the older scripts, float32 with the mean subtracted, need --aipp none." in message
-
-
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("option", "value", "message"),
     [
-        (["--input", "lost.info"], "error: lost.info: No such file or directory"),
-        (["--input", "empty"], "error: empty: holds no .bin file."),
-        (
-            ["--model", "lost.onnx"],
-            "error: lost.onnx: no such ONNX file. Make it as the README's section 3 says.",
-        ),
-        (["--model", "tiny.om"], "error: tiny.om: expected an .onnx file."),
-        (["--aipp", "lost.config"], "error: lost.config: no such AIPP file."),
-        (["--out", "tiny.onnx"], "error: tiny.onnx"),
+        ("--input", "lost.info", "lost.info: No such file or directory"),
+        ("--input", "empty", "empty: holds no .bin file."),
+        ("--model", "lost.onnx", "lost.onnx: no such ONNX file. Make it as the README's section 3 says."),
+        ("--model", "tiny.om", "tiny.om: expected an .onnx file."),
+        ("--model", "fixed.onnx", "the model was built for batches of 4; --batch-size 5 is more."),
+        ("--aipp", "lost.config", "lost.config: no such AIPP file."),
+        ("--out", "tiny.onnx", "tiny.onnx"),
     ],
 )
-def test_what_is_missing_or_in_the_way_is_named(tmp_path, arguments, make_inputs, options, message, capsys):
+def test_what_is_missing_or_in_the_way_is_named(
+    tmp_path, arguments, make_onnx, make_inputs, option, value, message, capsys
+):
     make_inputs(2)
+    make_onnx("fixed.onnx", batch=4)
     (tmp_path / "empty").mkdir()
-    assert main([*arguments, *options]) == 1
-    assert capsys.readouterr().err.startswith(message)
+    assert main([*arguments, "--batch-size", "5", option, value]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
-def test_a_model_of_another_kind_is_refused_by_name(tmp_path, arguments, make_inputs, capsys):
+def test_a_model_with_two_inputs_is_refused_by_name(tmp_path, arguments, make_inputs, capsys):
     make_inputs(1)
-    path = tmp_path / "tiny.onnx"
-    model = onnx.load(path)
-    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
-    onnx.save(model, path)
-    assert main(arguments) == 1
-    assert "input shape ('N', 3, 'H', 6) is dynamic beyond the batch" in capsys.readouterr().err
+    model = onnx.load(tmp_path / "tiny.onnx")
     model.graph.input.append(onnx.helper.make_tensor_value_info("mask", onnx.TensorProto.FLOAT, ["N"]))
-    onnx.save(model, path)
+    onnx.save(model, tmp_path / "tiny.onnx")
     assert main(arguments) == 1
     assert capsys.readouterr().err == "error: tiny.onnx: expected a model with one input, found 2.\n"
 
 
-def test_model_input_and_output_must_be_given(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([])
-    assert stop.value.code == 2
-    assert "the following arguments are required: --model, --input, --out" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("words", [["--batch-size", "0"], ["--output-format", "npy"], ["--backend", "x"]])
-def test_wrong_arguments_end_with_exit_code_2(arguments, words, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([*arguments, *words])
-    assert stop.value.code == 2
-    assert words[0] in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "the following arguments are required: --model, --input, --out"),
+        ("--model m --input i --out o --batch-size 0", "argument --batch-size: expected a whole number"),
+        ("--model m --input i --out o --output-format npy", "argument --output-format: invalid choice"),
+        ("--model m --input i --out o --backend x", "argument --backend: invalid choice"),
+        ("--model m --input i --out o --shard 3/2", "argument --shard: expected K/N"),
+    ],
+)
+def test_wrong_arguments_end_with_exit_code_2(words, message, capsys):
+    with wrong_usage(capsys, message):
+        main(words.split())
 
 
 def test_results_of_the_other_format_in_the_way_are_refused(tmp_path, arguments, make_inputs, capsys):

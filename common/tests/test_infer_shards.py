@@ -63,20 +63,9 @@ def test_the_whole_after_a_part_goes_on_with_the_rest(tmp_path, words, whole, ca
     capsys.readouterr()
     assert main([*words, "--out", "result"]) == 0
     done = len(part(tmp_path, FIRST))
-    assert (
-        f"{done} of 8 inputs already have their results; going on with the rest\n" in capsys.readouterr().out
-    )
+    message = f"{done} of 8 inputs already have their results; going on with the rest\n"
+    assert message in capsys.readouterr().out
     assert results(tmp_path / "result") == whole
-
-
-def test_an_input_of_the_part_that_is_missing_is_named(tmp_path, words, capsys):
-    lost = min(part(tmp_path, FIRST))
-    (tmp_path / "prep" / f"{lost}.bin").unlink()
-    assert main([*words, "--out", "result", "--shard", "1/2"]) == 1
-    assert f"list.info: 1 of {len(part(tmp_path, FIRST)) + 1} inputs do not exist: prep/{lost}.bin." in (
-        capsys.readouterr().err
-    )
-    assert main([*words, "--out", "result", "--shard", "2/2"]) == 0
 
 
 def test_an_empty_part_says_so_and_is_no_error(tmp_path, words, capsys):
@@ -86,21 +75,3 @@ def test_an_empty_part_says_so_and_is_no_error(tmp_path, words, capsys):
         f"list.info: none of its inputs belongs to shard {empty}/99; nothing to do\n"
     )
     assert not (tmp_path / "result").exists()
-
-
-@pytest.mark.parametrize("source", ["list.info", "prep"])
-def test_what_preprocessing_an_empty_part_left_is_no_error(tmp_path, words, source, capsys):
-    for path in (tmp_path / "prep").iterdir():
-        path.unlink()
-    (tmp_path / "list.info").write_text("")
-    arguments = [words[0], words[1], "--input", source, "--out", "result"]
-    assert main([*arguments, "--shard", "1/2"]) == 0
-    assert "nothing to do" in capsys.readouterr().out
-    assert main(arguments) == 1
-
-
-def test_what_is_no_part_is_wrong_usage(words, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([*words, "--out", "result", "--shard", "3/2"])
-    assert stop.value.code == 2
-    assert "--shard: expected K/N" in capsys.readouterr().err

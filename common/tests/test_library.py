@@ -7,18 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from common.errors import GuideError
 from common.images.library import library_picture
+from tests.conftest import refused
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [("astronaut", (512, 512, 3)), ("chelsea", (300, 451, 3)), ("coffee", (400, 600, 3))]
-)
-def test_a_picture_of_scikit_image_comes_with_blue_first(name, shape):
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_a_picture_of_scikit_image_comes_with_blue_first(name):
     data = pytest.importorskip("skimage.data", reason="scikit-image carries the picture")
     found = library_picture(name)
-    assert (found.dtype, found.shape) == (np.uint8, shape)
-    assert found.flags.c_contiguous
+    assert (found.dtype, found.flags.c_contiguous) == (np.uint8, True)
     np.testing.assert_array_equal(found, getattr(data, name)()[..., ::-1])
 
 
@@ -36,12 +33,11 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch, name, library):
     for module in [module for module in sys.modules if module.partition(".")[0] == library]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(GuideError) as error:
-        library_picture(name)
-    assert str(error.value) == (
+    with refused(
         f"the sample pictures come with {library!r}, which is not installed: "
         "pip install -r requirements-export.txt, or give a data set with --data."
-    )
+    ):
+        library_picture(name)
 
 
 @pytest.mark.parametrize("other", ["matplotlib", "skimage"])

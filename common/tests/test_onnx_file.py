@@ -20,6 +20,7 @@ from common.errors import GuideError  # noqa: E402
 from common.export.onnx_file import add_arguments, export, random_inputs, write_onnx  # noqa: E402
 from common.facts import read_facts  # noqa: E402
 from common.graph.outline import describe  # noqa: E402
+from tests.conftest import wrong_usage  # noqa: E402
 
 RANGE = ('holds = "pictures"', 'holds = "pictures"\nrange = [-3, 7.5]')
 TOLERANCE = ('holds = "the sum of each channel"', 'holds = "the sum of each channel"\ntolerance = 1e-3')
@@ -69,36 +70,26 @@ def refusal(network, model, out, **options):
     return str(error.value)
 
 
-@pytest.mark.parametrize(("batch_size", "batch"), [(None, "-1"), (1, 1), (5, 5)])
-def test_names_shapes_and_batch_are_as_asked(model, out, batch_size, batch, capsys):
+@pytest.mark.parametrize(("batch_size", "batch", "opset"), [(None, "-1", 11), (1, 1, 13), (5, 5, 17)])
+def test_the_export_has_the_names_shapes_and_batch_asked_for_and_gives_what_torch_gives(
+    model, out, batch_size, batch, opset, capsys
+):
     network = Tiny().eval()
-    export(network, model, out, batch_size)
+    export(network, model, out, batch_size, opset=opset)
     graph = describe(onnx.load(out))
-    assert graph.opset == 11
+    assert graph.opset == opset
     assert [(v.name, v.dtype, v.shape) for v in graph.inputs] == [("image", "float32", (batch, 3, 4, 6))]
     assert [(v.name, v.shape) for v in graph.outputs] == [("scaled", (batch, 3, 4, 6)), ("sums", (batch, 3))]
     assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3] == f"compared with torch on {batch_size or 3} random inputs:"
     assert [line.split(":")[0] for line in lines[-2:]] == ["  scaled", "  sums"]
-
-
-@pytest.mark.parametrize("batch_size", [None, 2])
-def test_the_export_gives_what_torch_gives(model, out, batch_size):
-    network = Tiny().eval()
-    export(network, model, out, batch_size)
     with open_model(out) as deployed:
         for count in [batch_size] if batch_size else [1, 2, 7]:
             images = np.random.default_rng(count).random((count, 3, 4, 6), np.float32)
             outputs = deployed.run({"image": images})
             for found, wanted in zip(outputs, run_torch(network, images), strict=True):
                 np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("opset", [11, 13, 17])
-def test_another_opset_is_written_as_asked(model, out, opset):
-    export(Tiny().eval(), model, out, opset=opset)
-    assert describe(onnx.load(out)).opset == opset
 
 
 def test_an_opset_that_torch_does_not_write_is_not_kept(model, out, monkeypatch):
@@ -120,18 +111,14 @@ def test_a_network_is_written_with_these_names_as_it_runs_on_the_images(tmp_path
     assert [(v.name, v.shape[0]) for v in graph.outputs] == [("y", batch), ("z", batch)]
 
 
-def test_an_export_that_differs_from_torch_is_not_kept(model, out, capsys):
-    assert refusal(Different(), model, out) == (
-        "output 'sums' differs from torch by 2.50e-01, more than 1e-03. The export is not kept."
-    )
+def test_an_export_that_differs_from_torch_is_not_kept_and_leaves_the_older_file(model, out, capsys):
+    message = "output 'sums' differs from torch by 2.50e-01, more than 1e-03. The export is not kept."
+    assert refusal(Different(), model, out) == message
     assert "  sums: largest difference 2.50e-01, accepted 1e-03\n" in capsys.readouterr().out
-
-
-def test_a_failed_export_leaves_the_older_file(model, tmp_path):
-    (tmp_path / "tiny.onnx").write_bytes(b"older")
+    out.write_bytes(b"older")
     with pytest.raises(GuideError, match="The export is not kept"):
-        export(Different().eval(), model, tmp_path / "tiny.onnx")
-    assert (tmp_path / "tiny.onnx").read_bytes() == b"older"
+        export(Different().eval(), model, out)
+    assert out.read_bytes() == b"older"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -167,25 +154,27 @@ def parse(model, *words, **aliases):
     return vars(arguments.parse_args(words))
 
 
-def test_without_arguments_the_models_own_are_taken(model):
+def help_of(model, capsys, **options):
+    with pytest.raises(SystemExit):
+        parse(model, "--help", **options)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_without_arguments_the_models_own_are_taken(model, capsys):
     assert parse(model) == {"checkpoint": None, "out": Path("tiny.onnx"), "batch_size": None, "opset": 11}
+    printed = help_of(model, capsys)
+    for words in ("weights/tiny.pth beside this script", "default: tiny.onnx", "default: 11, which ATC"):
+        assert words in printed
 
 
 def test_a_network_of_one_image_has_no_batch_size_and_its_own_opsets(model, capsys):
     few = {"batch_size": None, "opsets": range(11, 13)}
-    assert parse(model, "--opset", "12", **few) == {
-        "checkpoint": None,
-        "out": Path("tiny.onnx"),
-        "opset": 12,
-    }
+    found = parse(model, "--opset", "12", **few)
+    assert found == {"checkpoint": None, "out": Path("tiny.onnx"), "opset": 12}
     for words in (["--opset", "13"], ["--batch-size", "1"]):
-        with pytest.raises(SystemExit) as stop:
+        with wrong_usage(capsys, words[0]):
             parse(model, *words, **few)
-        assert stop.value.code == 2
-        assert words[0] in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        parse(model, "--help", **few)
-    printed = " ".join(capsys.readouterr().out.split())
+    printed = help_of(model, capsys, **few)
     assert "The ONNX operator set, 11 to 12 (default: 11, which ATC of CANN 5.1 reads)" in printed
     assert "batch" not in printed
 
@@ -209,15 +198,5 @@ def test_the_guides_flags_are_further_names(model, flags):
     ],
 )
 def test_what_cannot_be_exported_is_wrong_usage(model, words, message, capsys):
-    with pytest.raises(SystemExit) as stop:
+    with wrong_usage(capsys, message):
         parse(model, *words)
-    assert stop.value.code == 2
-    assert message in capsys.readouterr().err
-
-
-def test_help_names_the_checkpoint_and_the_defaults(model, capsys):
-    with pytest.raises(SystemExit):
-        parse(model, "--help")
-    printed = " ".join(capsys.readouterr().out.split())
-    for words in ("weights/tiny.pth beside this script", "default: tiny.onnx", "default: 11, which ATC"):
-        assert words in printed

@@ -14,11 +14,12 @@ def image():
 
 
 def test_each_channel_has_its_own_values(image):
-    values = np.random.default_rng(1).random((3, 256), np.float32)
+    values, before = np.random.default_rng(1).random((3, 256), np.float32), image.copy()
     found = planes(image, values)
     assert (found.dtype, found.shape, found.flags.c_contiguous) == (np.float32, (3, 7, 5), True)
     for channel in range(3):
         np.testing.assert_array_equal(found[channel], values[channel][image[..., channel]])
+    np.testing.assert_array_equal(image, before)
 
 
 def test_one_table_serves_all_channels(image):
@@ -26,20 +27,8 @@ def test_one_table_serves_all_channels(image):
     np.testing.assert_array_equal(planes(image, values), values[image].transpose(2, 0, 1))
 
 
-def test_every_value_of_a_pixel_is_looked_up():
-    image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
-    values = np.random.default_rng(2).standard_normal((3, 256)).astype(np.float32)
-    np.testing.assert_array_equal(planes(image, values).reshape(3, 256), values)
-
-
 def test_a_picture_whose_rows_are_not_in_memory_order_is_taken(image):
     values = np.arange(256, dtype=np.float32)
     np.testing.assert_array_equal(
         planes(image[::-1, :, ::-1], values), image[::-1, :, ::-1].transpose(2, 0, 1)
     )
-
-
-def test_the_picture_stays_as_it_is(image):
-    before = image.copy()
-    planes(image, np.zeros(256, np.float32))
-    np.testing.assert_array_equal(image, before)

@@ -48,25 +48,25 @@ def test_every_float32_comes_back_exactly(tmp_path_factory, values, suffix):
 
 
 @given(
-    order=st.permutations(["a", "b", "a_1", "b.c"]).flatmap(
-        lambda stems: st.sampled_from([stems, stems[:2]])
-    ),
+    order=st.permutations(["a", "b", "a_1", "b.c"]),
+    count=st.sampled_from([2, 4]),
     shapes=st.lists(st.lists(st.integers(1, 3), max_size=3), min_size=1, max_size=3),
     suffix=st.sampled_from(SUFFIXES),
 )
-def test_one_output_of_many_inputs_comes_in_the_order_of_the_names(tmp_path_factory, order, shapes, suffix):
+def test_one_output_of_many_inputs_comes_in_the_order_of_the_names(
+    tmp_path_factory, order, count, shapes, suffix
+):
     folder = tmp_path_factory.mktemp("result")
-    stems = ["a", "b", "a_1", "b.c"]
     written = {}
-    for i, stem in enumerate(stems):
+    for i, stem in enumerate(sorted(order)):
         for k, shape in enumerate(shapes):
             written[stem, k] = np.random.default_rng([i, k]).random(shape, np.float32)
             write_output(folder / f"{stem}_{k}.{suffix}", written[stem, k])
-    results = open_results(folder, stems, shapes)
+    results = open_results(folder, sorted(order), shapes)
     for k, shape in enumerate(shapes):
-        found = results.read_all(order, k)
-        assert (found.dtype, found.shape) == (np.float32, (len(order), *shape))
-        np.testing.assert_array_equal(found, [written[stem, k] for stem in order])
+        found = results.read_all(order[:count], k)
+        assert (found.dtype, found.shape) == (np.float32, (count, *shape))
+        np.testing.assert_array_equal(found, [written[stem, k] for stem in order[:count]])
 
 
 @given(values=st.lists(FLOATS, min_size=1, max_size=8), data=st.data())
@@ -86,17 +86,12 @@ def test_numbers_may_be_apart_by_any_white_space(tmp_path, values, data):
         ("1e2 1E-1 1.e1 2e+0 3", [100, 0.1, 10, 2, 3]),
         ("18446744073709551616 1 2 3 4", [2.0**64, 1, 2, 3, 4]),
         ("1e-60 1e-400 -1e-60 1 2", [0, 0, 0, 1, 2]),
+        ("0.250000 0.500000\n0.750000 1.000000\n2", [0.25, 0.5, 0.75, 1, 2]),  # as ais_bench writes rows
         ("0.1 0.30000001192092896 16777217 1 2", [0.1, 0.3, 16777216, 1, 2]),
     ],
 )
 def test_numbers_are_read_as_the_tools_print_them(tmp_path, text, values):
     np.testing.assert_array_equal(read(tmp_path, text), np.array(values, np.float32))
-
-
-def test_text_as_ais_bench_writes_it_is_read(tmp_path):
-    np.savetxt(tmp_path / "a_0.txt", np.arange(6).reshape(2, 3) / 4, fmt="%f")
-    (found,) = open_results(tmp_path, ["a"], [(2, 3)]).read("a")
-    np.testing.assert_array_equal(found, np.arange(6, dtype=np.float32).reshape(2, 3) / 4)
 
 
 @pytest.mark.parametrize(
@@ -107,47 +102,33 @@ def test_text_as_ais_bench_writes_it_is_read(tmp_path):
         ("1. 2\t3\n", "expected 5 values (5), found 3."),
         ("", "expected 5 values (5), found 0."),
         ("\n", "expected 5 values (5), found 0."),
-        ("1,2,3,4,5", "expected space-separated numbers. Run the inference again."),
-        ("[1 2] 3 4 5", "expected space-separated numbers. Run the inference again."),
-        ("1 2 three 4 5", "expected space-separated numbers. Run the inference again."),
-        ("1 2 null true {}", "expected space-separated numbers. Run the inference again."),
-        ('1 2 "3" 4 5', "expected space-separated numbers. Run the inference again."),
-        ("1 2 3 4 \u0665", "expected space-separated numbers. Run the inference again."),
-        ("1 2 3 4 5\0", "expected space-separated numbers. Run the inference again."),
-        (b"\xff\xfe1 2 3 4 5", "expected space-separated numbers. Run the inference again."),
+        *(
+            (text, "expected space-separated numbers. Run the inference again.")
+            for text in (
+                *("1,2,3,4,5", "[1 2] 3 4 5", "1 2 three 4 5", "1 2 null true {}", '1 2 "3" 4 5'),
+                *("1 2 3 4 \u0665", "1 2 3 4 5\0", "\udcff\udcfe1 2 3 4 5"),
+            )
+        ),
+        *(
+            (f"1 2 {number} 4 5", "holds values that are not finite. Where float16 overflows, convert")
+            for number in ("1e39", "-3.5e38", "1e400", "1" + 39 * "0", "Infinity", "-nan")
+        ),
     ],
 )
 def test_damaged_text_is_named(tmp_path, content, message):
-    content = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "a_1.txt").write_text("1 2 3 4 5")
-    (tmp_path / "b_1.txt").write_bytes(content)
-    assert refusal(tmp_path) == f"{tmp_path / 'b_1.txt'}: {message}"
+    (tmp_path / "b_1.txt").write_text(content, errors="surrogateescape")
+    assert refusal(tmp_path).startswith(f"{tmp_path / 'b_1.txt'}: {message}")
 
 
-@pytest.mark.parametrize(
-    ("size", "hint"),
-    [
-        (12, " Half the size: was the model converted with --output_type=FP16?"),
-        (23, ""),
-        (25, ""),
-        (48, ""),
-        (100000, ""),
-        (0, ""),
-    ],
-)
-def test_a_result_of_another_size_is_named(tmp_path, size, hint):
+@pytest.mark.parametrize("size", [0, 12, 23, 25, 48, 100000])
+def test_a_result_of_another_size_is_named(tmp_path, size):
     (tmp_path / "a_1.bin").write_bytes(bytes(24))
     (tmp_path / "b_1.bin").write_bytes(bytes(size))
+    hint = " Half the size: was the model converted with --output_type=FP16?" if size == 12 else ""
     assert refusal(tmp_path, shape=(2, 3)) == (
         f"{tmp_path / 'b_1.bin'}: expected 24 bytes (2x3 float32), found {size}.{hint} Run the inference again."
     )
-
-
-def test_outputs_in_another_order_are_refused_by_their_sizes(tmp_path):
-    for k, size in ((1, 24), (2, 20)):
-        (tmp_path / f"a_{k}.bin").write_bytes(bytes(size))
-    with pytest.raises(GuideError, match=r"a_1.bin: expected 20 bytes \(5 float32\), found 24."):
-        open_results(tmp_path, ["a"], [(5,), (2, 3)]).read("a")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -155,17 +136,8 @@ def test_outputs_in_another_order_are_refused_by_their_sizes(tmp_path):
 def test_values_that_are_not_finite_are_refused(tmp_path, suffix, value):
     write_output(tmp_path / f"a_1.{suffix}", np.ones(5, np.float32))
     write_output(tmp_path / f"b_1.{suffix}", np.array([1, 2, value, 4, 5], np.float32))
-    assert refusal(tmp_path) == (
-        f"{tmp_path / f'b_1.{suffix}'}: holds values that are not finite. "
-        "Where float16 overflows, convert with a higher precision."
-    )
-
-
-@pytest.mark.parametrize("number", ["1e39", "-3.5e38", "1e400", "1" + 39 * "0", "Infinity", "-nan"])
-def test_a_number_beyond_float32_is_refused(tmp_path, number):
-    (tmp_path / "a_1.txt").write_text("1 2 3 4 5")
-    (tmp_path / "b_1.txt").write_text(f"1 2 {number} 4 5")
-    assert f"{tmp_path / 'b_1.txt'}: holds values that are not finite." in refusal(tmp_path)
+    remedy = "Where float16 overflows, convert with a higher precision."
+    assert refusal(tmp_path) == f"{tmp_path / f'b_1.{suffix}'}: holds values that are not finite. {remedy}"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

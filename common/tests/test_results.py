@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,24 +51,25 @@ def test_outputs_are_found_by_name_whether_numbered_from_0_or_1(tmp_path_factory
 
 def test_summaries_hidden_files_and_other_files_are_no_results(tmp_path):
     write(tmp_path, ["a"])
-    for name in (
-        "perf_vision_batchsize_1_device_0.txt",
-        "sumary.json",
-        "2024_01_01_summary.json",
-        "infer.json",
-        ".a_1.part.txt",
-        ".b_1.part.bin",
-        "._a_1.bin",
-        "FDDB_dets.txt",
-    ):
+    names = (
+        "perf_vision_batchsize_1_device_0.txt sumary.json 2024_01_01_summary.json infer.json FDDB_dets.txt"
+    )
+    for name in [*names.split(), ".a_1.part.txt", ".b_1.part.bin", "._a_1.bin"]:
         (tmp_path / name).write_text("0")
     assert len(open_results(tmp_path, ["a"], SHAPES).read("a")) == 2
 
 
-def test_the_folder_around_the_tools_own_folder_will_do(tmp_path):
-    write(tmp_path / "result" / "dumpOutput_device0", ["a"])
-    (tmp_path / "result" / "perf_vision_batchsize_1_device_0.txt").touch()
-    assert open_results(tmp_path / "result", ["a"], SHAPES).folder.name == "dumpOutput_device0"
+@pytest.mark.parametrize(
+    ("folder", "beside"),
+    [
+        ("dumpOutput_device0", "perf_vision_batchsize_1_device_0.txt"),
+        ("2022_09_01-12_30_59", "2022_09_01-12_30_59_summary.json"),  # ais_infer's
+    ],
+)
+def test_the_folder_around_the_tools_own_folder_will_do(tmp_path, folder, beside):
+    write(tmp_path / folder, ["a"], first=0)
+    (tmp_path / beside).touch()
+    assert open_results(tmp_path, ["a"], SHAPES).folder.name == folder
 
 
 def test_missing_and_superfluous_results_are_named_and_counted(tmp_path):
@@ -86,41 +85,41 @@ def test_missing_and_superfluous_results_are_named_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("first", "remove", "add", "found"),
+    ("first", "removed", "added", "found"),
     [
-        (1, ["b_2.bin"], [], "found [1] for 'b'."),
-        (0, ["b_0.bin"], [], "found [1] for 'b'."),
-        (1, [], ["b_3.bin"], "found [1, 2, 3] for 'b'."),
-        (1, [], ["b_0.bin"], "for 'a'."),
-        (2, [], [], "found [2, 3] for 'a'."),
-        (1, ["b_2.bin"], ["b_7.bin"], "found [1, 7] for 'b'."),
+        (1, "b_2.bin", None, "found [1] for 'b'."),
+        (0, "b_0.bin", None, "found [1] for 'b'."),
+        (1, None, "b_3.bin", "found [1, 2, 3] for 'b'."),
+        (1, None, "b_0.bin", "for 'a'."),
+        (2, None, None, "found [2, 3] for 'a'."),
+        (1, "b_2.bin", "b_7.bin", "found [1, 7] for 'b'."),
     ],
 )
-def test_incomplete_and_mixed_numberings_are_shown(tmp_path, first, remove, add, found):
+def test_incomplete_and_mixed_numberings_are_shown(tmp_path, first, removed, added, found):
     write(tmp_path, ["a", "b"], first)
-    for name in remove:
-        (tmp_path / name).unlink()
-    for name in add:
-        (tmp_path / name).write_bytes(bytes(20))
+    if removed:
+        (tmp_path / removed).unlink()
+    if added:
+        (tmp_path / added).write_bytes(bytes(20))
     message = refusal(tmp_path, ["a", "b"])
-    assert message.startswith(
-        f"{tmp_path}: expected 2 outputs per input, as many for all, numbered from 0 or from 1; "
-    )
+    words = "expected 2 outputs per input, as many for all, numbered from 0 or from 1; "
+    assert message.startswith(f"{tmp_path}: {words}")
     assert message.endswith(found)
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_outputs_that_are_not_needed_may_be_there_or_not(tmp_path, first):
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_outputs_that_are_not_needed_may_be_there_or_not(tmp_path, first, count):
     shapes = [(5,), (2, 3), (4,)]
-    for count in (1, 2, 3):
-        folder = tmp_path / str(count)
-        written = write(folder, ["a", "b"], first, shapes=shapes[:count])
-        results = open_results(folder, ["a", "b"], shapes, needed=1)
-        for output in range(count):
-            expected = [written[stem][output] for stem in "ab"]
-            np.testing.assert_array_equal(results.read_all(["a", "b"], output), expected)
-    assert "found [" in refusal(tmp_path / "1", ["a", "b"], shapes)
-    assert "found [" in refusal(tmp_path / "1", ["a", "b"], shapes, needed=2)
+    written = write(tmp_path, ["a", "b"], first, shapes=shapes[:count])
+    results = open_results(tmp_path, ["a", "b"], shapes, needed=1)
+    assert len(results.read("a")) == count
+    for output in range(count):
+        expected = [written[stem][output] for stem in "ab"]
+        np.testing.assert_array_equal(results.read_all(["a", "b"], output), expected)
+    if count == 1:
+        assert "found [" in refusal(tmp_path, ["a", "b"], shapes)
+        assert "found [" in refusal(tmp_path, ["a", "b"], shapes, needed=2)
 
 
 @pytest.mark.parametrize(
@@ -137,19 +136,25 @@ def test_outputs_that_are_not_needed_must_be_there_for_all_inputs_and_in_order(
     assert "numbered from 0 or from 1; found [" in refusal(tmp_path, "abc", shapes, needed=1)
 
 
-def test_a_folder_without_results_with_both_kinds_or_none_at_all_is_refused(tmp_path):
+def test_a_folder_without_results_or_with_those_of_several_runs_is_refused(tmp_path):
     assert refusal(tmp_path / "lost", ["a"]) == f"{tmp_path / 'lost'}: no such result directory."
     assert refusal(tmp_path, ["a"]) == f"{tmp_path}: holds no result file `<name>_<k>.bin`."
-    write(tmp_path, ["a"])
-    write(tmp_path, ["a"], suffix="txt")
-    assert refusal(tmp_path, ["a"]) == f"{tmp_path}: holds both .bin and .txt results; remove one kind."
-    assert refusal(tmp_path / "a_1.bin", ["a"]) == f"{tmp_path / 'a_1.bin'}: no such result directory."
+    runs = [tmp_path / f"2022_09_0{day}-12_30_59" for day in (1, 2)]
+    for folder in runs:
+        write(folder, ["a"], first=0)
+    assert refusal(tmp_path, ["a"]) == (
+        f"{tmp_path}: holds the results of 2 runs, {runs[0].name}, {runs[1].name}; name one of them."
+    )
+    write(runs[0], ["a"], suffix="txt")
+    assert refusal(runs[0], ["a"]) == f"{runs[0]}: holds both .bin and .txt results; remove one kind."
+    assert refusal(runs[1] / "a_1.bin", ["a"]) == f"{runs[1] / 'a_1.bin'}: no such result directory."
 
 
-def test_a_number_with_leading_zeros_is_no_output_number(tmp_path):
-    write(tmp_path, ["a"])
-    (tmp_path / "a_2.bin").rename(tmp_path / "a_02.bin")
-    assert "a_02.bin" in refusal(tmp_path, ["a"])
+@pytest.mark.parametrize("name", ["whatever.bin", "a_.bin", "a_02.bin"])
+def test_files_that_are_no_results_are_refused(tmp_path, name):
+    write(tmp_path, ["a"], shapes=SHAPES[: 1 if name == "a_02.bin" else 2])
+    (tmp_path / name).touch()
+    assert name in refusal(tmp_path, ["a"])
 
 
 @pytest.mark.parametrize("suffix", ["bin", "txt"])
@@ -169,44 +174,17 @@ def test_what_the_library_infers_is_read_back(tmp_path, monkeypatch, make_onnx, 
 
 
 def test_the_backend_of_results_without_a_record_is_unknown(tmp_path):
-    folder = tmp_path / "result" / "dumpOutput_device0"
+    folder, record = tmp_path / "result" / "dumpOutput_device0", tmp_path / "result" / "infer.json"
     write(folder, ["a"])
     assert origin_of(folder) == (None, None)
-    record = tmp_path / "result" / "infer.json"
-    record.write_text("{")
-    assert origin_of(folder) == (None, None)
-    record.write_text(json.dumps({"backend": "other", "precision": "float16"}))
-    assert origin_of(folder) == ("other", "float16")
-    assert network_of(folder) is None
-    record.write_text("[1]")
-    assert origin_of(folder) == (None, None)
-
-
-@pytest.mark.parametrize("name", ["whatever.bin", "a_.bin"])
-def test_files_that_are_no_results_are_refused(tmp_path, name):
-    write(tmp_path, ["a"])
-    (tmp_path / name).touch()
-    assert name in refusal(tmp_path, ["a"])
-
-
-def test_the_folder_around_a_dated_run_of_ais_infer_will_do(tmp_path):
-    write(tmp_path / "2022_09_01-12_30_59", ["a"], first=0)
-    (tmp_path / "2022_09_01-12_30_59_summary.json").write_text("{}")
-    assert open_results(tmp_path, ["a"], SHAPES).folder.name == "2022_09_01-12_30_59"
-
-
-def test_several_dated_runs_are_named(tmp_path):
-    for day in ("01", "02"):
-        write(tmp_path / f"2022_09_{day}-12_30_59", ["a"], first=0)
-    assert refusal(tmp_path, ["a"]) == (
-        f"{tmp_path}: holds the results of 2 runs, 2022_09_01-12_30_59, 2022_09_02-12_30_59; name one of them."
-    )
-
-
-def test_where_only_the_needed_outputs_are_there_only_they_are_read(tmp_path):
-    written = write(tmp_path, ["a"], shapes=SHAPES[:1])
-    (found,) = open_results(tmp_path, ["a"], SHAPES, needed=1).read("a")
-    np.testing.assert_array_equal(found, written["a"][0])
+    for content, origin in (
+        ("{", (None, None)),
+        ('{"backend": "other", "precision": "float16"}', ("other", "float16")),
+        ("[1]", (None, None)),
+    ):
+        record.write_text(content)
+        assert origin_of(folder) == origin
+        assert network_of(folder) is None
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -224,15 +202,11 @@ def test_results_of_others_need_not_be_complete_but_ones_own_do(tmp_path):
     (tmp_path / "a_2.bin").unlink()
     (tmp_path / "c_1.bin").write_bytes(b"damaged")
     assert open_results(tmp_path, ["b"], SHAPES, others=["a", "c"]).first == 1
+    with pytest.raises(GuideError, match=r"results that belong to no input: c \(1 in all\)"):
+        open_results(tmp_path, ["b"], SHAPES, others=["a"])
     (tmp_path / "b_1.bin").unlink()
     with pytest.raises(GuideError, match=r"expected 2 outputs per input, .* found \[2\] for 'b'"):
         open_results(tmp_path, ["b"], SHAPES, others=["a", "c"])
     (tmp_path / "b_2.bin").unlink()
     with pytest.raises(GuideError, match="no result for b "):
         open_results(tmp_path, ["b"], SHAPES, others=["a", "b", "c"])
-
-
-def test_results_of_neither_these_inputs_nor_others_are_refused(tmp_path):
-    write(tmp_path, ["a", "b", "stranger"])
-    with pytest.raises(GuideError, match=r"results that belong to no input: stranger \(1 in all\)"):
-        open_results(tmp_path, ["b"], SHAPES, others=["a"])

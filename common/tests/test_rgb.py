@@ -13,6 +13,7 @@ Image = pytest.importorskip("PIL.Image", reason="Pillow reads them")
 
 from common.errors import GuideError  # noqa: E402
 from common.images.rgb import read_bgr, read_rgb  # noqa: E402
+from tests.conftest import refused  # noqa: E402
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 
@@ -65,48 +66,41 @@ def test_a_damaged_picture_is_read_or_named_never_a_traceback(kind, keep, change
         pass  # the changed bytes are the size; an error of Pillow's beyond twice that
 
 
+UNREADABLE = (
+    "not a picture that Pillow can read ({} bytes). Copy or download this file again, or leave it out."
+)
+
+
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (None, "no such picture."),
-        (
-            b"",
-            "not a picture that Pillow can read (0 bytes). Copy or download this file again, or leave it out.",
-        ),
-        (b"<html>not found</html>", "not a picture that Pillow can read (22 bytes). Copy or download"),
+        (b"", UNREADABLE.format(0)),
+        (b"<html>not found</html>", UNREADABLE.format(22)),
     ],
 )
-def test_what_is_no_picture_is_named(content, words, tmp_path):
+def test_what_is_no_picture_is_named(content, message, tmp_path):
     path = tmp_path / "a.jpg"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(GuideError) as error:
+    with refused(f"{path}: {message}"):
         read_rgb(path)
-    assert str(error.value).startswith(f"{path}: {words}")
+    with refused(f"{tmp_path}: ", whole=False):
+        read_rgb(tmp_path)
 
 
-def test_a_truncated_picture_is_named(tmp_path):
-    path = tmp_path / "a.jpg"
-    Image.fromarray(np.tile(PIXELS, (10, 10, 1))).save(path)
-    path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(GuideError) as error:
-        read_rgb(path)
-    assert str(error.value).startswith(f"{path}: the picture is damaged (")
-    assert str(error.value).endswith("). Copy or download this file again.")
-
-
-def test_a_header_that_asks_for_too_many_pixels_is_refused(tmp_path):
+@pytest.mark.parametrize("kind", ["truncated", "too many pixels"])
+def test_a_damaged_picture_is_named(tmp_path, kind):
     path = tmp_path / "a.png"
     Image.fromarray(PIXELS).save(path)
     content = bytearray(path.read_bytes())
-    content[16:24] = (1 << 20).to_bytes(4, "big") * 2
-    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    if kind == "truncated":
+        del content[-500:]
+    else:
+        content[16:24] = (1 << 20).to_bytes(4, "big") * 2
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     path.write_bytes(content)
-    with pytest.raises(GuideError, match=r"a\.png: the picture is damaged \("):
+    with pytest.raises(
+        GuideError, match=r"a\.png: the picture is damaged \(.*\)\. Copy or download this file"
+    ):
         read_rgb(path)
-
-
-def test_a_directory_is_named(tmp_path):
-    with pytest.raises(GuideError) as error:
-        read_rgb(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path}: ")

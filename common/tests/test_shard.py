@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from common import cli
 from common.engine.shard import Shard, add_shard, parse_shard
+from tests.conftest import wrong_usage
 
 
 @pytest.mark.parametrize("text", ["1/1", "1/2", "2/2", "7/100"])
@@ -19,25 +20,10 @@ def test_a_part_is_read_and_written_alike(text):
     assert shard == Shard(*map(int, text.split("/")))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "1",
-        "0/2",
-        "3/2",
-        "0/0",
-        "1/0",
-        "-1/2",
-        "1/2/3",
-        " 1/2",
-        "1/2\n",
-        "1.0/2",
-        "a/b",
-        "1/",
-        "\u0661/\u0662",
-    ],
-)
+NONE = ["1", "0/2", "3/2", "0/0", "1/0", "-1/2", "1/2/3", "1.0/2", "a/b", "1/", "\u0661/\u0662"]
+
+
+@pytest.mark.parametrize("text", ["", " 1/2", "1/2\n", *NONE])
 def test_what_is_no_part_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError) as error:
         parse_shard(text)
@@ -65,18 +51,10 @@ def test_a_part_is_the_same_everywhere():
     assert [name for name in names if name in Shard(1, 2)] == ["000001", "000002", "000003", "é", ""]
 
 
-def parse(*words):
+def test_the_argument_is_all_by_default_and_refused_by_name(capsys):
     arguments = cli.parser("A step.")
     add_shard(arguments)
-    return arguments.parse_args(words).shard
-
-
-def test_the_argument_is_all_by_default_and_refused_by_name(capsys):
-    assert parse() is None
-    assert parse("--shard", "2/3") == Shard(2, 3)
-    with pytest.raises(SystemExit) as stop:
-        parse("--shard", "4/3")
-    assert stop.value.code == 2
-    assert (
-        "argument --shard: expected K/N, part K of N with K from 1 to N, got '4/3'" in capsys.readouterr().err
-    )
+    assert arguments.parse_args([]).shard is None
+    assert arguments.parse_args(["--shard", "2/3"]).shard == Shard(2, 3)
+    with wrong_usage(capsys, "argument --shard: expected K/N, part K of N with K from 1 to N, got '4/3'"):
+        arguments.parse_args(["--shard", "4/3"])

@@ -12,8 +12,8 @@ from onnx import helper, numpy_helper
 
 from common.backends.base import run_batch
 from common.backends.deployed import open_model
-from common.errors import GuideError
 from common.graph.simplify import simplify
+from tests.conftest import refused
 
 
 @pytest.fixture
@@ -32,16 +32,15 @@ def source(make_onnx):
 
 def test_the_simplified_file_has_fewer_nodes_and_computes_the_same(source, tmp_path):
     pytest.importorskip("onnxsim", reason="an export needs it")
-    before, after = simplify(source, tmp_path / "simple.onnx")
-    assert (before, after) == (4, 3)
-    assert len(onnx.load(tmp_path / "simple.onnx").graph.node) == after
+    simple = tmp_path / "simple.onnx"
+    assert simplify(source, simple) == (4, 3)
+    assert len(onnx.load(simple).graph.node) == 3
     images = np.random.default_rng(0).random((2, 3, 4, 6), np.float32)
-    outputs = []
-    for path in (source, tmp_path / "simple.onnx"):
-        with open_model(path, optimise=False) as deployed:
-            outputs.append(run_batch(deployed, {"image": images}))
-    for found, wanted in zip(*outputs, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    with open_model(source, optimise=False) as before, open_model(simple, optimise=False) as after:
+        for deployed in (before, after):
+            scaled, sums = run_batch(deployed, {"image": images})
+            np.testing.assert_allclose(scaled, 2 * images + 3, rtol=1e-6)
+            np.testing.assert_allclose(sums, images.sum((2, 3)), rtol=1e-6)
 
 
 @pytest.fixture
@@ -63,16 +62,6 @@ def test_optimisations_can_be_left_out(source, tmp_path, onnxsim):
 
 
 def test_a_graph_that_onnxsim_calls_wrong_is_not_written(source, tmp_path, onnxsim):
-    with pytest.raises(GuideError) as error:
+    with refused(f"{source}: onnxsim itself says that its simplified graph computes something else."):
         simplify(source, tmp_path / "wrong.onnx", ["wrong"])
-    assert str(error.value) == (
-        f"{source}: onnxsim itself says that its simplified graph computes something else."
-    )
     assert not (tmp_path / "wrong.onnx").exists()
-
-
-def test_a_file_that_is_no_onnx_file_is_named(tmp_path, onnxsim):
-    (tmp_path / "a.onnx").write_bytes(b"hello")
-    with pytest.raises(GuideError, match=r"a\.onnx: not an? "):
-        simplify(tmp_path / "a.onnx", tmp_path / "b.onnx")
-    assert onnxsim == []

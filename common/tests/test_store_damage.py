@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
 import zlib
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from common.engine import store as module
 from common.engine.store import Store
 from common.errors import GuideError
+from tests.conftest import refused
 
 pytestmark = pytest.mark.usefixtures("quick_sqlite")
 RUN = {"network": "one"}
@@ -61,6 +62,12 @@ def finished(path, sources):
     for key, array in RESULTS.items():
         np.testing.assert_array_equal(found[key], array)
     return None
+
+
+def execute(path, *statements):
+    with closing(sqlite3.connect(path)) as database, database:
+        for statement in statements:
+            database.execute(statement)
 
 
 def test_a_file_that_is_cut_off_anywhere_is_told_or_computed_again(path, sources, whole):
@@ -113,13 +120,9 @@ def test_another_kind_of_file_is_told_with_what_to_do(path, sources, content):
     ],
 )
 def test_another_sqlite_database_is_refused_and_left_alone(path, sources, tables):
-    with sqlite3.connect(path) as database:
-        for table in tables:
-            database.execute(table)
-    database.close()
+    execute(path, *tables)
     before = path.read_bytes()
-    message = finished(path, sources)
-    assert "not a store of results, or damaged (it has other tables); remove it" in message
+    assert "not a store of results, or damaged (it has other tables); remove it" in finished(path, sources)
     assert path.read_bytes() == before
 
 
@@ -132,14 +135,12 @@ def test_another_sqlite_database_is_refused_and_left_alone(path, sources, tables
     ],
 )
 def test_a_store_with_more_in_it_than_a_store_has_is_refused(path, sources, whole, more):
-    with sqlite3.connect(path) as database:
-        database.execute(more)
-    database.close()
+    execute(path, more)
     assert "not a store of results, or damaged (it has other tables); remove it" in finished(path, sources)
 
 
 def tamper(path, column, value, *, signed):
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         row = list(database.execute("SELECT * FROM results WHERE key = ?", (b"picture 3",)).fetchone())
         row[("key", "source", "dtype", "shape", "data").index(column)] = value
         if signed:
@@ -147,7 +148,6 @@ def tamper(path, column, value, *, signed):
             row[5] = zlib.crc32(b"".join(parts))
         database.execute("DELETE FROM results WHERE key = ?", (b"picture 3",))
         database.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", row)
-    database.close()
 
 
 TAMPERED = {  # picture 3 is 3x5 float32, 60 bytes
@@ -160,7 +160,7 @@ TAMPERED = {  # picture 3 is 3x5 float32, 60 bytes
         "<f8", "O", "|O", "object", "", "<f3", "<V4", "f4", "i4,O", "<U999999999", "<U0", "(1000000000,)V0", "(2,)f4", "{}",
         "<M8[ns]", "é",
     ],
-    "data": [b"", bytes(59), bytes(61), "x" * 60],
+    "data": [b"", bytes(59), bytes(61), "x" * 60, RESULTS["picture 3"][::-1].tobytes()],
 }  # fmt: skip
 CASES = [(column, value) for column, values in TAMPERED.items() for value in values]
 
@@ -171,7 +171,7 @@ def test_a_result_that_was_tampered_with_is_told(path, sources, whole, signed):
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (32 * 2**30, limits[1]))
     try:
-        for column, value in CASES:
+        for column, value in CASES[: len(CASES) - signed]:  # the last one is a result as any other
             shutil.copy(whole, path)
             tamper(path, column, value, signed=signed)
             message = finished(path, sources)
@@ -181,24 +181,16 @@ def test_a_result_that_was_tampered_with_is_told(path, sources, whole, signed):
         resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
-def test_numbers_changed_in_a_result_are_told(path, sources, whole):
-    tamper(path, "data", RESULTS["picture 3"][::-1].tobytes(), signed=False)
-    assert "a result is not what was written" in finished(path, sources)
-
-
 @pytest.mark.parametrize("column", ["key", "source"])
 def test_a_result_of_something_else_is_computed_again(path, sources, whole, column):
     tamper(path, column, b"picture" if column == "key" else "0" * 64, signed=True)
     assert finished(path, sources) is None
 
 
-def test_settings_that_were_tampered_with_are_those_of_another_run(path, sources, whole):
-    for settings in ("", "null", b"\xff\xfe", 3.5):
-        shutil.copy(whole, path)
-        with sqlite3.connect(path) as database:
-            database.execute("UPDATE run SET settings = ?", (settings,))
-        database.close()
-        assert finished(path, sources) is None
+@pytest.mark.parametrize("settings", ["''", "'null'", "x'fffe'", "3.5"])
+def test_settings_that_were_tampered_with_are_those_of_another_run(path, sources, whole, settings):
+    execute(path, f"UPDATE run SET settings = {settings}")  # noqa: S608
+    assert finished(path, sources) is None
 
 
 def test_a_full_disk_is_told_and_what_was_stored_before_stays(path, sources, monkeypatch):
@@ -260,11 +252,11 @@ def test_a_file_that_may_not_grow_ends_the_command_with_one_message(path, source
 def test_a_directory_that_cannot_be_written_is_named(tmp_path, sources):
     (tmp_path / "folder.sqlite").mkdir()
     for path in (tmp_path / "folder.sqlite", tmp_path.joinpath("/proc/store.sqlite")):
-        with pytest.raises(GuideError) as error:
+        with refused(
+            f"{path}: the results cannot be stored or read here: unable to open database file. Make room, or",
+            whole=False,
+        ):
             Store(path, RUN, sources)
-        assert str(error.value).startswith(
-            f"{path}: the results cannot be stored or read here: unable to open database file. Make room, or"
-        )
     with pytest.raises(OSError, match="a.jpg"):
         Store(tmp_path / "a.jpg" / "store.sqlite", RUN, sources)
 
@@ -278,10 +270,3 @@ def test_a_file_that_may_only_be_read_is_named(path, sources, whole, monkeypatch
     monkeypatch.setitem(RUN, "network", "two")
     message = finished(path, sources)
     assert "cannot be stored or read here: attempt to write a readonly database. Make room, or" in message
-
-
-def test_settings_are_stored_as_they_were_given(path, sources, whole):
-    with sqlite3.connect(path) as database:
-        (settings,) = database.execute("SELECT settings FROM run").fetchone()
-    database.close()
-    assert json.loads(settings) == RUN

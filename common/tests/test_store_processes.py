@@ -13,6 +13,7 @@ import pytest
 
 from common.engine.store import Store
 from common.errors import GuideError
+from tests.conftest import refused
 
 COMMON = """
 import json, os, random, signal, sqlite3, sys, time
@@ -66,14 +67,14 @@ def picture(tmp_path):
 def test_a_run_that_is_killed_at_any_moment_keeps_whole_batches_and_goes_on(tmp_path, picture):
     source = """
         module.INTERVAL = 0.001
-        generator, stored = random.Random(0), []
+        generator, stored, pause = random.Random(0), [], 0.0003
         while len(set(stored)) < 5:
             begun, begin = os.pipe()
             child = os.fork()
             if not child:
                 with opened() as store:
                     os.write(begin, b"!")
-                    compute(store, 3, 0.0003)
+                    compute(store, 3, pause)
                 os._exit(0)
             os.read(begun, 1)
             time.sleep(generator.uniform(0, 0.005 * len(stored)))
@@ -83,6 +84,10 @@ def test_a_run_that_is_killed_at_any_moment_keeps_whole_batches_and_goes_on(tmp_
                 missing = list(store.missing())
                 assert missing == keys[100 - len(missing):]
                 stored.append(100 - len(missing))
+            if not missing and len(set(stored)) < 5:  # the machine is busy: again, and slower
+                path.unlink()
+                stored.clear()
+                pause *= 2
         with opened() as store:
             compute(store, 3, 0)
             assert right(store)
@@ -132,11 +137,10 @@ def test_a_run_of_other_settings_takes_the_file_and_the_first_is_told(tmp_path, 
         first.keep([("picture 0", np.zeros(1))])
         with Store(path, {"network": "second"}, sources) as second:
             assert second.forgotten == 1
-            with pytest.raises(GuideError) as error:
-                first.keep([("picture 1", np.zeros(1))])
-            assert str(error.value) == (
+            with refused(
                 f"{path}: another run with other settings has taken this file; give each its own --out."
-            )
+            ):
+                first.keep([("picture 1", np.zeros(1))])
             second.keep([(key, np.ones(1)) for key in sources])
             with pytest.raises(GuideError, match="holds no result for picture 0"):
                 list(first.read())

@@ -8,29 +8,18 @@ import weakref
 from contextlib import closing
 from itertools import cycle
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.engine import stream as module
-from common.engine.stream import run
 from common.engine.task import Task
-from common.timing import Stopwatch
-
-
-def prepare(number):
-    return {"image": np.full(3, number, np.float32)}, number
+from tests.conftest import of_number, streamed
 
 
 def finish(outputs, number):
     assert outputs[0].tolist() == [2.0 * number] * 3
     return number
-
-
-def results(models, task, batch_size=1, workers=1, count=60):
-    sources = {f"name {number}": number for number in range(count)}
-    return run(task, models, sources, batch_size=batch_size, workers=workers, watch=Stopwatch())
 
 
 def settle(count):
@@ -52,9 +41,9 @@ def side(models, workers, batch_size):
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (1, 4), (3, 2), (16, 2)])
 def test_a_slow_consumer_bounds_the_items_in_flight(doubling, models, batch_size, workers):
     begun, most = [], 2 * side(models, workers, batch_size)
-    task = Task(lambda n: begun.append(n) or prepare(n), finish)
+    task = Task(lambda n: begun.append(n) or of_number(n), finish)
     networks = [doubling() for _ in range(models)]
-    with closing(results(networks, task, batch_size, workers, count=1000)) as stream:
+    with closing(streamed(networks, task, batch_size, workers, count=1000)) as stream:
         for used in range(1, 3 * batch_size, batch_size):
             for _ in range(batch_size if used > 1 else 1):
                 next(stream)
@@ -71,8 +60,8 @@ def test_a_slow_network_bounds_what_is_prepared(doubling, batch_size, workers):
             assert free.wait(20)
             return super().run(feeds)
 
-    task = Task(lambda n: begun.append(n) or prepare(n), finish)
-    with closing(results([Slow()], task, batch_size, workers, count=1000)) as stream:
+    task = Task(lambda n: begun.append(n) or of_number(n), finish)
+    with closing(streamed([Slow()], task, batch_size, workers, count=1000)) as stream:
         consumer = threading.Thread(target=next, args=(stream,))
         consumer.start()
         try:
@@ -86,8 +75,8 @@ def test_a_slow_network_bounds_what_is_prepared(doubling, batch_size, workers):
 def test_items_that_fill_the_memory_are_one_a_model_and_the_next(doubling, models, monkeypatch):
     monkeypatch.setattr(module, "MEMORY", 1)
     begun = []
-    task = Task(lambda n: begun.append(n) or prepare(n), finish)
-    with closing(results([doubling() for _ in range(models)], task, workers=4)) as stream:
+    task = Task(lambda n: begun.append(n) or of_number(n), finish)
+    with closing(streamed([doubling() for _ in range(models)], task, batch_size=1, workers=4)) as stream:
         next(stream)
         assert settle(lambda: len(begun)) <= 1 + 2 * (models + 1)
         assert len(list(stream)) == 59
@@ -109,28 +98,24 @@ def test_memory_of_a_batch_is_given_back_before_the_next_has_run(doubling):
             made[:] = map(weakref.ref, outputs)
             return outputs
 
-    assert len(list(results([Watched()], Task(prepare, finish), 2, count=8))) == 8
+    assert len(list(streamed([Watched()], Task(of_number, finish), 2, 1, count=8))) == 8
 
 
-@pytest.mark.parametrize("stage", ["prepare", "finish"])
-def test_as_many_items_as_there_are_workers_are_at_work_at_once(doubling, stage):
+@pytest.mark.parametrize("stage", ["prepare", "run", "finish"])
+def test_as_many_are_at_work_at_once_as_there_are_workers_and_models(doubling, stage):
     together = threading.Barrier(3, timeout=20)
-    if stage == "prepare":
-        task = Task(lambda n: together.wait() * 0 or prepare(n), finish)
-    else:
-        task = Task(prepare, lambda outputs, n: together.wait() * 0 or n)
-    assert len(list(results([doubling()], task, workers=3, count=6))) == 6
 
-
-def test_all_models_run_at_once(doubling):
-    together = threading.Barrier(3, timeout=20)
+    def meet(here):
+        if here == stage:
+            together.wait()
 
     class Together(doubling):
         def run(self, feeds):
-            together.wait()
+            meet("run")
             return super().run(feeds)
 
-    assert len(list(results([Together() for _ in range(3)], Task(prepare, finish), count=9))) == 9
+    task = Task(lambda n: meet("prepare") or of_number(n), lambda outputs, n: meet("finish") or n)
+    assert len(list(streamed([Together() for _ in range(3)], task, batch_size=1, workers=3, count=9))) == 9
 
 
 def test_preparing_inference_and_finishing_run_at_once(doubling):
@@ -148,10 +133,10 @@ def test_preparing_inference_and_finishing_run_at_once(doubling):
             return super().run(feeds)
 
     task = Task(
-        lambda n: meet("prepare", n, 2) or prepare(n),
+        lambda n: meet("prepare", n, 2) or of_number(n),
         lambda outputs, n: meet("finish", n, 0) or n,
     )
-    assert [n for _, n in results([Meeting()], task, count=9)] == list(range(9))
+    assert [n for _, n in streamed([Meeting()], task, batch_size=1, workers=1, count=9)] == list(range(9))
 
 
 times = st.lists(st.sampled_from([0, 0, 0.0005, 0.003]), min_size=1, max_size=7)
@@ -174,7 +159,7 @@ def test_stages_of_any_duration_come_to_their_end(doubling, stages, batch_size, 
 
     def slow_prepare(number):
         time.sleep(next(durations[0]))
-        return prepare(number)
+        return of_number(number)
 
     def slow_finish(outputs, number):
         time.sleep(next(durations[2]))
@@ -184,7 +169,7 @@ def test_stages_of_any_duration_come_to_their_end(doubling, stages, batch_size, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MEMORY", memory)
         networks = [Slow() for _ in range(models)]
-        for key, number in results(networks, Task(slow_prepare, slow_finish), batch_size, workers, count=21):
+        for key, number in streamed(networks, Task(slow_prepare, slow_finish), batch_size, workers, count=21):
             time.sleep(next(durations[3]))
             found.append((key, number))
     assert found == [(f"name {number}", number) for number in range(21)]

@@ -14,28 +14,16 @@ import numpy as np
 import pytest
 
 from common.engine import stream as module
-from common.engine.stream import run
 from common.engine.task import Task
 from common.errors import GuideError
-from common.timing import Stopwatch
-
-COUNT = 60
-
-
-def prepare(number):
-    return {"image": np.full(3, number, np.float32)}, number
+from tests.conftest import numbered, of_number, streamed
 
 
 def finish(outputs, number):
     return number
 
 
-TASK = Task(prepare, finish)
-
-
-def results(models, task=TASK, batch_size=2, workers=2, count=COUNT):
-    sources = {f"name {number}": number for number in range(count)}
-    return run(task, models, sources, batch_size=batch_size, workers=workers, watch=Stopwatch())
+TASK = Task(of_number, finish)
 
 
 BEFORE = set()
@@ -60,15 +48,6 @@ def no_thread_is_left():
     assert not threads()
 
 
-def failing(bad, error):
-    def function(number, *rest):
-        if number == bad:
-            raise error
-        return prepare(number)
-
-    return function
-
-
 def taken(stream, error):
     """Return the keys before the error, and the error."""
     keys = []
@@ -77,74 +56,52 @@ def taken(stream, error):
     return keys, found.value
 
 
-def names(count):
-    return [f"name {number}" for number in range(count)]
+ITEM = {
+    "prepare": "name 31: no such picture.",
+    "finish": "name 31: scores beyond 1.",
+    "not finite": "name 31: output 'twice' holds values that are not finite.",
+}
+BATCH = {1: "name 31", 2: "name 30, name 31", 16: "name 16, name 17, name 18 and 13 more"}
 
 
 @pytest.mark.parametrize("models", [1, 3])
-@pytest.mark.parametrize(("batch_size", "before"), [(1, 31), (2, 30), (16, 16)])
-def test_an_error_of_preparing_names_the_item_after_all_batches_before_it(
-    doubling, models, batch_size, before
-):
-    task = Task(failing(31, GuideError("31.jpg: no such picture.")), finish)
-    stream = results([doubling() for _ in range(models)], task, batch_size)
-    keys, error = taken(stream, GuideError(""))
-    assert keys == names(before)
-    assert str(error) == "name 31: 31.jpg: no such picture."
-    assert list(stream) == []
-
-
-@pytest.mark.parametrize("models", [1, 3])
-@pytest.mark.parametrize(
-    ("batch_size", "what"),
-    [(1, "name 31"), (2, "name 30, name 31"), (16, "name 16, name 17, name 18 and 13 more")],
-)
-def test_an_error_of_the_network_names_the_items_of_its_batch_after_all_before_them(
-    doubling, models, batch_size, what
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+@pytest.mark.parametrize("stage", [*ITEM, "network"])
+def test_an_error_names_its_item_or_its_batch_after_all_batches_before_it(
+    doubling, models, batch_size, stage
 ):
     class Failing(doubling):
         def run(self, feeds):
-            if 31 in feeds["image"]:
+            if stage == "network" and 31 in feeds["image"]:
                 raise GuideError("out of device memory.")
-            return super().run(feeds)
+            outputs = super().run(feeds)
+            outputs[0][stage == "not finite" and feeds["image"] == 31] = np.inf
+            return outputs
 
-    keys, error = taken(results([Failing() for _ in range(models)], TASK, batch_size), GuideError(""))
-    assert keys == names(31 // batch_size * batch_size)
-    assert str(error) == f"{what}: out of device memory."
+    def start(number):
+        if (stage, number) == ("prepare", 31):
+            raise GuideError("no such picture.")
+        return of_number(number)
+
+    def end(outputs, number):
+        if (stage, number) == ("finish", 31):
+            raise GuideError("scores beyond 1.")
+        return number
+
+    stream = streamed([Failing() for _ in range(models)], Task(start, end), batch_size)
+    keys, error = taken(stream, GuideError(""))
+    assert keys == list(numbered(31 // batch_size * batch_size))
+    assert str(error) == ITEM.get(stage, f"{BATCH[batch_size]}: out of device memory.")
+    assert list(stream) == []
 
 
 def test_outputs_without_the_batch_first_are_refused_by_the_items_of_the_batch(doubling):
     network = doubling()
     network.run = lambda feeds: [np.zeros((3, 2)), np.zeros(())]
-    _, error = taken(results([network]), GuideError(""))
+    _, error = taken(streamed([network], TASK), GuideError(""))
     assert str(error) == (
         "name 0, name 1: output 'twice' has the shape (3, 2) for 2 images; the batch must be first."
     )
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("batch_size", [1, 2, 16])
-def test_outputs_that_are_not_finite_are_refused_by_the_item_after_all_batches_before_it(
-    doubling, batch_size, value
-):
-    task = Task(lambda n: ({"image": np.full(3, value if n == 31 else n, np.float32)}, n), finish)
-    keys, error = taken(results([doubling()], task, batch_size), GuideError(""))
-    assert keys == names(31 // batch_size * batch_size)
-    assert str(error) == "name 31: output 'twice' holds values that are not finite."
-
-
-@pytest.mark.parametrize("models", [1, 3])
-@pytest.mark.parametrize("batch_size", [1, 2, 16])
-def test_an_error_of_finishing_names_the_item_after_all_batches_before_it(doubling, models, batch_size):
-    def refuse(outputs, number):
-        if number == 31:
-            raise GuideError("scores beyond 1.")
-        return number
-
-    task = Task(prepare, refuse)
-    keys, error = taken(results([doubling() for _ in range(models)], task, batch_size), GuideError(""))
-    assert keys == names(31 // batch_size * batch_size)
-    assert str(error) == "name 31: scores beyond 1."
 
 
 @pytest.mark.parametrize("error", [LookupError("a bug"), MemoryError(), KeyboardInterrupt()])
@@ -156,8 +113,8 @@ def test_any_other_error_arrives_as_it_is(doubling, stage, error):
     network = doubling()
     if stage == "run":
         network.run = bug
-    task = Task(bug if stage == "prepare" else prepare, bug if stage == "finish" else finish)
-    keys, found = taken(results([network], task), error)
+    task = Task(bug if stage == "prepare" else of_number, bug if stage == "finish" else finish)
+    keys, found = taken(streamed([network], task), error)
     assert (keys, found) == ([], error)
 
 
@@ -171,10 +128,10 @@ def test_the_first_error_in_order_is_told_whichever_came_first(doubling):
         if number == 4:
             later.wait(20)
             raise GuideError("first.")
-        return prepare(number)
+        return of_number(number)
 
-    keys, error = taken(results([doubling()], Task(both, finish), 1), GuideError(""))
-    assert (keys, str(error)) == (names(4), "name 4: first.")
+    keys, error = taken(streamed([doubling()], Task(both, finish), 1), GuideError(""))
+    assert (keys, str(error)) == (list(numbered(4)), "name 4: first.")
 
 
 @pytest.mark.parametrize("batch", [0, 1, 9])
@@ -186,8 +143,8 @@ def test_memory_that_runs_out_for_a_batch_is_told(doubling, monkeypatch, batch):
             super().__init__(items, values)
 
     monkeypatch.setattr(module, "_Batch", Full)
-    keys, _ = taken(results([doubling()]), MemoryError())
-    assert keys == names(len(keys))
+    keys, _ = taken(streamed([doubling()], TASK), MemoryError())
+    assert keys == list(numbered(len(keys)))
     assert len(keys) <= 2 * batch
 
 
@@ -203,7 +160,7 @@ def test_a_thread_that_cannot_be_started_leaves_none(doubling, monkeypatch, star
 
     begin = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", start)
-    stream = results([doubling(), doubling()])
+    stream = streamed([doubling(), doubling()], TASK)
     with pytest.raises(RuntimeError, match="can't start new thread"):
         next(stream)
     assert len(begun) == started
@@ -211,19 +168,15 @@ def test_a_thread_that_cannot_be_started_leaves_none(doubling, monkeypatch, star
 
 @pytest.mark.parametrize("models", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
-@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("count", [0, 1, 5])
 def test_closing_early_ends_all_threads(doubling, models, batch_size, count):
-    with closing(results([doubling() for _ in range(models)], TASK, batch_size)) as stream:
+    networks = [doubling() for _ in range(models)]
+    with closing(streamed(networks, TASK, batch_size)) as stream:
         for _ in range(count):
             next(stream)
     assert not threads()
     assert list(stream) == []
-
-
-def test_closing_before_the_first_result_begins_nothing(doubling):
-    network = doubling()
-    results([network]).close()
-    assert network.fed == []
+    assert any(network.fed for network in networks) == (count > 0)
 
 
 @pytest.mark.parametrize("models", [1, 3])
@@ -231,7 +184,7 @@ def test_closing_while_every_place_is_taken_ends_all_threads(doubling, models, m
     """Every feeding thread waits for a place that only a consumer would free."""
     monkeypatch.setattr(module, "MEMORY", 1)
     networks = [doubling() for _ in range(models)]
-    stream = results(networks, TASK, 1)
+    stream = streamed(networks, TASK, 1)
     next(stream)
     until(lambda: sum(len(network.fed) for network in networks) == models + 1)
     time.sleep(0.01)
@@ -244,29 +197,23 @@ def test_closing_while_every_place_is_taken_ends_all_threads(doubling, models, m
 def test_closing_waits_for_what_is_at_work_and_begins_nothing_more(doubling, models, stage):
     free, blocked, begun = threading.Event(), threading.Event(), []
 
-    def block(number):
-        begun.append(number)
-        if number == 2:
-            blocked.set()
-            assert free.wait(20)
+    def block(here, number):
+        if here == stage:
+            begun.append(number)
+            if number == 2:
+                blocked.set()
+                assert free.wait(20)
 
     class Blocking(doubling):
         def run(self, feeds):
-            if stage == "run":
-                block(int(feeds["image"][0, 0]))
+            block("run", int(feeds["image"][0, 0]))
             return super().run(feeds)
 
-    def start(number):
-        if stage == "prepare":
-            block(number)
-        return prepare(number)
-
-    def end(outputs, number):
-        if stage == "finish":
-            block(number)
-        return number
-
-    stream = results([Blocking() for _ in range(models)], Task(start, end), 1, workers=1)
+    task = Task(
+        lambda number: block("prepare", number) or of_number(number),
+        lambda outputs, number: block("finish", number) or number,
+    )
+    stream = streamed([Blocking() for _ in range(models)], task, 1, workers=1)
     next(stream)
     assert blocked.wait(20)
     closer = threading.Thread(target=stream.close)
@@ -282,7 +229,7 @@ def test_closing_waits_for_what_is_at_work_and_begins_nothing_more(doubling, mod
 
 
 def test_a_stream_that_nobody_holds_any_longer_ends(doubling):
-    stream = results([doubling()])
+    stream = streamed([doubling()], TASK)
     next(stream)
     del stream
     gc.collect()
@@ -290,13 +237,10 @@ def test_a_stream_that_nobody_holds_any_longer_ends(doubling):
 
 
 def test_an_interrupt_in_the_consumer_ends_all_threads(doubling):
-    def consume(stream):
+    with closing(streamed([doubling()], TASK)) as stream, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         for key, _ in stream:
             if key == "name 7":
                 raise KeyboardInterrupt
-
-    with closing(results([doubling()])) as stream, pytest.raises(KeyboardInterrupt):
-        consume(stream)
     assert not threads()
 
 
@@ -319,7 +263,8 @@ def finish(outputs, number):
 
 @cli.command
 def main(argv):
-    models = [Null([Value("x", "float32", ("N", 3))], [Value("y", "float32", ("N", 1))], [np.zeros(1)], 0.02)] * 2
+    inputs, outputs = [Value("x", "float32", ("N", 3))], [Value("y", "float32", ("N", 1))]
+    models = [Null(inputs, outputs, [np.zeros(1)], 0.02)] * 2
     sources = {str(number): number for number in range(100000)}
     with closing(run(Task(prepare, finish), models, sources, batch_size=3, workers=2, watch=Stopwatch())) as results:
         for key, _ in results:

@@ -29,15 +29,10 @@ def test_a_stage_is_summed_and_the_total_is_the_clocks(watch):
     assert watch.clock == 9
 
 
-def test_a_stage_that_fails_is_counted(watch):
-    with pytest.raises(LookupError), watch("infer"):
+def test_a_stage_that_fails_or_is_in_another_is_counted(watch):
+    assert list(watch.seconds) == ["total"]
+    with pytest.raises(LookupError), watch("outer"), watch("inner"):
         raise LookupError
-    assert watch.seconds["infer"] == 1
-
-
-def test_stages_can_be_nested(watch):
-    with watch("outer"), watch("inner"):
-        pass
     assert (watch.seconds["inner"], watch.seconds["outer"]) == (1, 3)
 
 
@@ -57,7 +52,3 @@ def test_what_runs_at_once_adds_up_to_more_than_the_clock():
         thread.join()
     assert watch.seconds["stage"] > 0.15
     assert watch.seconds["stage"] > watch.seconds["total"]
-
-
-def test_a_watch_that_has_measured_nothing_has_a_total_alone():
-    assert list(Stopwatch().seconds) == ["total"]
