@@ -44,12 +44,6 @@ def test_the_file_for_atc_has_its_operators_and_no_int64(adapted, exported):
     check_adapted(load(exported), load(adapted, check=False))
 
 
-def test_the_file_for_atc_is_not_adapted_again(adapted, tmp_path, capsys):
-    assert rfcn_adapt.main([str(adapted), str(tmp_path / "again.onnx")]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {adapted}: ")
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("other", ["rfcn_1.onnx", "sub/../rfcn_1.onnx", "link.onnx"])
 def test_a_file_is_not_adapted_in_its_place(other, tmp_path, capsys):
     path = tmp_path / "rfcn_1.onnx"
@@ -62,36 +56,37 @@ def test_a_file_is_not_adapted_in_its_place(other, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Check that a file is refused by its name and with some words, and that nothing is written."""
+
+    def check(path, words=""):
+        before = sorted(tmp_path.iterdir())
+        assert rfcn_adapt.main([str(path), str(tmp_path / "x.onnx")]) == 1
+        assert capsys.readouterr().err.startswith(f"error: {path}: {words}")
+        assert sorted(tmp_path.iterdir()) == before
+
+    return check
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not ONNX"])
-def test_a_file_that_is_no_onnx_is_named(content, tmp_path, capsys):
+def test_a_file_that_is_no_onnx_is_named(content, refused, tmp_path):
     path = tmp_path / "rfcn_1.onnx"
     if content is not None:
         path.write_bytes(content)
-    assert rfcn_adapt.main([str(path), str(tmp_path / "x.onnx")]) == 1
-    message = capsys.readouterr().err
-    assert message.startswith(f"error: {path}: ")
-    assert "Traceback" not in message
-    assert not (tmp_path / "x.onnx").exists()
+    refused(path)
 
 
-def test_a_refused_file_is_named_and_nothing_written(tmp_path, capsys):
-    path = tmp_path / "original.onnx"
-    onnx.save(head("original"), path)
-    assert rfcn_adapt.main([str(path), str(tmp_path / "x.onnx")]) == 1
-    message = capsys.readouterr().err
-    assert message.startswith(f"error: {path}: node 'suppress/")
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+def test_the_original_form_and_a_file_for_atc_are_refused_and_nothing_written(adapted, refused, tmp_path):
+    refused(adapted)
+    onnx.save(head("original"), tmp_path / "original.onnx")
+    refused(tmp_path / "original.onnx", "node 'suppress/")
 
 
-def test_names_left_out_are_those_of_the_guide(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    onnx.save(head(), "rfcn_1.onnx")
-    assert rfcn_adapt.main([]) == 0
+def test_names_left_out_are_those_of_the_guide_and_the_target_is_an_onnx_file(tmp_path, run):
+    onnx.save(head(), tmp_path / "rfcn_1.onnx")
+    assert run("rfcn_adapt.py", "rfcn_1.onnx", "rfcn_final.om", cwd=tmp_path).returncode == 2
+    done = run("rfcn_adapt.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("rfcn_final.onnx: rfcn_1.onnx in ATC's form\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rfcn_1.onnx", "rfcn_final.onnx"]
-    assert capsys.readouterr().out.endswith("rfcn_final.onnx: rfcn_1.onnx in ATC's form\n")
-
-
-def test_another_suffix_is_wrong_usage():
-    with pytest.raises(SystemExit) as stop:
-        rfcn_adapt.main(["rfcn_1.onnx", "rfcn_final.om"])
-    assert stop.value.code == 2

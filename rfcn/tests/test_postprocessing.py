@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +11,7 @@ from rfcn_voc import postprocessing
 from rfcn_voc.postprocessing import decode, detect, nms
 from rfcn_voc.preprocessing import Letterbox, placement
 from tests import naive_detect
+from tests.conftest import read_json
 
 
 def placed_as(im_info):
@@ -34,20 +33,22 @@ def check_golden(outputs, placed, golden):
     np.testing.assert_allclose(found[:, :4], golden[:, 1:5], rtol=0, atol=2e-4)
 
 
+OUTPUTS = ("rois", "cls_prob", "bbox_pred")
+
+
 @pytest.mark.parametrize("name", ["synthetic_501", "synthetic_502"])
 def test_synthetic_outputs_give_the_reference_detections(name, cases):
     stored = np.load(cases / "postprocess_synthetic.npz")
-    outputs = [stored[f"{name}_{output}"] for output in ("rois", "cls_prob", "bbox_pred")]
+    outputs = [stored[f"{name}_{output}"] for output in OUTPUTS]
     check_golden(outputs, placed_as(stored[f"{name}_im_info"][0]), stored[f"{name}_detections"])
 
 
 @pytest.mark.parametrize("family", ["", "export_"])
 @pytest.mark.parametrize("name", ["astronaut", "china"])
 def test_outputs_for_pictures_give_the_reference_detections(name, family, cases):
-    facts = json.loads((cases / f"image_{name}.json").read_text())
+    height, width, _ = read_json(cases / f"image_{name}.json")["image"]["shape"]
     stored = np.load(cases / f"image_{name}.npz")
-    outputs = [stored[f"{family}{output}"] for output in ("rois", "cls_prob", "bbox_pred")]
-    height, width, _ = facts["image"]["shape"]
+    outputs = [stored[f"{family}{output}"] for output in OUTPUTS]
     check_golden(outputs, placement(width, height), stored[f"{family}detections"])
 
 
@@ -90,7 +91,7 @@ def test_detections_are_those_of_the_plain_way(seed, count, tied, alike, size, b
 
 @given(
     seed=st.integers(0, 10_000),
-    count=st.integers(1, 300),
+    count=st.integers(1, 120),
     side=st.sampled_from([1, 6, 30, 300]),
     levels=st.sampled_from([2, 10, 100_000]),
     alone=st.booleans(),
@@ -113,26 +114,26 @@ def test_suppression_is_the_greedy_one_class_by_class(seed, count, side, levels,
     assert nms(boxes, scores).tolist() == [i for i in ranked if scores.ravel()[i] >= bound]
 
 
-def boxed(*boxes):
-    """One class of boxes, 4x1xN, with descending scores, 1xN."""
-    return np.array(boxes, np.float32).T[:, None], np.linspace(0.9, 0.5, len(boxes), dtype=np.float32)[None]
-
-
-def test_an_overlap_of_exactly_three_tenths_suppresses_with_both_border_pixels_counted():
-    # 46 shared of 154 pixels, 47 of 153; 30 of 100.
-    assert nms(*boxed((0, 0, 99, 0), (54, 0, 153, 0))).tolist() == [0, 1]
-    assert nms(*boxed((0, 0, 99, 0), (53, 0, 152, 0))).tolist() == [0]
-    assert nms(*boxed((0, 0, 9, 9), (0, 0, 9, 2))).tolist() == [0]
-    assert nms(*boxed((0, 0, 9, 9), (0, 0, 9, 1.99))).tolist() == [0, 1]
+@pytest.mark.parametrize(
+    ("boxes", "left"),
+    [
+        # An overlap of exactly 0.3 suppresses, both border pixels counted: 46 of 154 pixels, 47 of 153; 30 of 100.
+        ([(0, 0, 99, 0), (54, 0, 153, 0)], [0, 1]),
+        ([(0, 0, 99, 0), (53, 0, 152, 0)], [0]),
+        ([(0, 0, 9, 9), (0, 0, 9, 2)], [0]),
+        ([(0, 0, 9, 9), (0, 0, 9, 1.99)], [0, 1]),
+        # What is suppressed suppresses nothing.
+        ([(0, 0, 9, 9), (5, 0, 14, 9), (10, 0, 19, 9)], [0, 2]),
+    ],
+)
+def test_boxes_of_a_class_suppress_those_behind_them(boxes, left):
+    scores = np.linspace(0.9, 0.5, len(boxes), dtype=np.float32)[None]
+    assert nms(np.array(boxes, np.float32).T[:, None], scores).tolist() == left
 
 
 def test_boxes_of_different_classes_do_not_meet():
-    boxes, _ = boxed((5, 5, 50, 50), (5, 5, 50, 50))
-    assert nms(boxes.transpose(0, 2, 1), np.array([[0.5], [0.9]], np.float32)).tolist() == [1, 0]
-
-
-def test_what_is_suppressed_suppresses_nothing():
-    assert nms(*boxed((0, 0, 9, 9), (5, 0, 14, 9), (10, 0, 19, 9))).tolist() == [0, 2]
+    boxes = np.full((4, 2, 1), 5, np.float32)
+    assert nms(boxes, np.array([[0.5], [0.9]], np.float32)).tolist() == [1, 0]
 
 
 def flat_outputs(count=300):
@@ -143,14 +144,10 @@ def flat_outputs(count=300):
     return rois, np.zeros((count, 21), np.float32), np.zeros((count, 84), np.float32)
 
 
-def test_the_background_is_no_category():
+def test_the_best_hundred_are_kept_over_all_classes_but_the_background():
     rois, probabilities, regressions = flat_outputs()
     probabilities[:, 0] = 1
     assert detect((rois, probabilities, regressions), placement(512, 512)).shape == (0, 6)
-
-
-def test_the_best_hundred_are_kept_over_all_classes():
-    rois, probabilities, regressions = flat_outputs()
     scores = np.random.default_rng(0).permutation(6000).astype(np.float32) / 8192 + np.float32(0.1)
     probabilities[:, 1:] = scores.reshape(300, 20)
     found = detect((rois, probabilities, regressions), placement(512, 512))
@@ -175,11 +172,9 @@ def test_what_equals_the_hundredth_is_kept_too(better, tied, expected):
 
 def test_boxes_are_clipped_to_the_resized_picture_then_scaled_back():
     rois, probabilities, regressions = flat_outputs(2)
-    rois[0, 1:] = -30, -20, 900, 1000
-    rois[1, 1:] = 2000, 2000, 2100, 2100
+    rois[:, 1:] = [(-30, -20, 900, 1000), (2000, 2000, 2100, 2100)]
     probabilities[0, 7], probabilities[1, 7] = 0.9, 0.8
-    placed = placement(500, 333)  # 769x512
-    found = detect((rois, probabilities, regressions), placed)
+    found = detect((rois, probabilities, regressions), placement(500, 333))  # 769x512
     end = np.array([768, 511], np.float32) / np.float32(512 / 333)
     np.testing.assert_array_equal(found[0], [0, 0, *end, np.float32(0.9), 7])
     np.testing.assert_array_equal(found[1], [*end, *end, np.float32(0.8), 7])
@@ -218,9 +213,6 @@ def test_extreme_regressions_give_boxes_inside_the_picture_without_a_warning():
 
 def test_the_outputs_are_left_as_they_are():
     outputs = drawn(0, 40, 0, "")
-    before = [output.copy() for output in outputs]
     for output in outputs:
-        output.flags.writeable = False
+        output.flags.writeable = False  # so that a change would be an error
     detect(outputs, placement(640, 427))
-    for output, copy in zip(outputs, before, strict=True):
-        np.testing.assert_array_equal(output, copy)

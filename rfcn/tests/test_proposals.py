@@ -16,6 +16,9 @@ from tests.conftest import read_json
 from tests.vendor import edges, psroi, suppress
 
 IM_INFO = torch.tensor([[512.0, 683, 1.3653333]])
+# The published form, which has im_info, and the guide's.
+FORMS = pytest.mark.parametrize("family", ["rois", "export_rois"])
+PICTURES = pytest.mark.parametrize("name", ["astronaut", "china"])
 
 
 def sha256(array):
@@ -48,16 +51,12 @@ def test_base_anchors_are_the_published_ones(cases):
     assert base_anchors().dtype == np.float32
 
 
-def test_anchors_go_by_row_column_and_shape():
+def test_anchors_go_by_row_column_and_shape_and_their_sides_count_both_ends():
     every = anchors()
-    assert every.shape == (63504, 4)
-    assert every.dtype == np.float32
+    assert (every.shape, every.dtype) == ((63504, 4), np.float32)
     for y, x, a in ((0, 0, 0), (0, 1, 3), (1, 0, 8), (83, 82, 5)):
         shift = np.array([x, y, x, y], np.float32) * 16
         np.testing.assert_array_equal(every[(y * 84 + x) * 9 + a], base_anchors()[a] + shift)
-
-
-def test_sides_of_anchors_count_both_ends():
     centres, sizes = centres_and_sizes()
     np.testing.assert_array_equal(sizes[:3], [[184, 96], [368, 192], [736, 384]])
     np.testing.assert_array_equal(centres[:3], [[8, 8]] * 3)
@@ -110,10 +109,10 @@ def check_regions(found, expected, scores, deltas, im_info=None):
     assert (np.abs(found - expected).max(axis=1) <= 6 * units[anchors_expected]).all()
 
 
-@pytest.mark.parametrize("case", [0, 1])
-@pytest.mark.parametrize("family", ["rois", "export_rois"])
-def test_synthetic_maps_give_the_reference_regions(case, family, cases):
-    facts = read_json(cases / "rpn_synthetic.json")["cases"][case]
+@pytest.fixture(scope="module", params=[0, 1])
+def synthetic(request, cases):
+    """Facts about drawn maps, and the maps: probabilities and deltas."""
+    facts = read_json(cases / "rpn_synthetic.json")["cases"][request.param]
     r = np.random.RandomState(facts["seed"])
     lg = r.standard_normal((1, 18, 84, 84)).astype(np.float32)
     foreground = 1 / (1 + np.exp(-(np.float64(lg[:, 9:]) - lg[:, :9])))
@@ -122,6 +121,12 @@ def test_synthetic_maps_give_the_reference_regions(case, family, cases):
     assert sha256(deltas) == facts["delta_sha256"]
     if sha256(made) != facts["prob_sha256"]:
         pytest.skip("this machine's exp gives other probabilities")
+    return facts, made, deltas
+
+
+@FORMS
+def test_synthetic_maps_give_the_reference_regions(family, synthetic, cases):
+    facts, made, deltas = synthetic
     im_info = facts["im_info"] if family == "rois" else None
     found = propose(torch.from_numpy(made), torch.from_numpy(deltas), im_info and torch.tensor([im_info]))
     expected = np.load(cases / "rpn_synthetic.npz")[f"{facts['seed']}_{family}"]
@@ -129,47 +134,44 @@ def test_synthetic_maps_give_the_reference_regions(case, family, cases):
     check_regions(found[0].numpy(), expected, scores, rows, im_info)
 
 
-@pytest.mark.parametrize("name", ["astronaut", "china"])
-@pytest.mark.parametrize("family", ["rois", "export_rois"])
+@PICTURES
+@FORMS
 def test_recorded_candidates_give_the_recorded_regions(name, family, cases):
     stored = np.load(cases / f"proposals_{name}.npz")
     index = stored["anchor_index"]
     scores, deltas = np.zeros(63504, np.float32), np.zeros((63504, 4), np.float32)
     scores[index], deltas[index] = stored["score"], stored["delta"]
-    im_info = None
-    if family == "rois":
-        im_info = read_json(cases / f"image_{name}.json")["preprocess"]["im_info"]
+    facts = read_json(cases / f"image_{name}.json")["preprocess"]
+    im_info = facts["im_info"] if family == "rois" else None
     maps = probabilities(scores), torch.from_numpy(by_channel(deltas))
     found = propose(*maps, im_info and torch.tensor([im_info]))[0].numpy()
     check_regions(found, stored[family], scores, deltas, im_info)
 
 
-@pytest.mark.parametrize("name", ["astronaut", "china"])
+@PICTURES
 def test_recorded_candidates_are_decoded_as_recorded(name, cases):
     stored = np.load(cases / f"proposals_{name}.npz")
     centres, sizes = (torch.from_numpy(rows[stored["anchor_index"]]) for rows in centres_and_sizes())
-    found, expected = (
-        decode(torch.from_numpy(stored["delta"]), centres, sizes).numpy()[::25],
-        stored["decoded"],
-    )
-    units = np.spacing(np.abs(expected).max(axis=1, keepdims=True))
-    assert (np.abs(found - expected) <= 6 * units).all()  # see `check_regions`
+    found = decode(torch.from_numpy(stored["delta"]), centres, sizes).numpy()[::25]
+    units = np.spacing(np.abs(stored["decoded"]).max(axis=1, keepdims=True))
+    assert (np.abs(found - stored["decoded"]) <= 6 * units).all()  # see `check_regions`
 
 
-def test_regions_are_those_of_a_naive_suppression():
+@FORMS
+def test_regions_are_those_of_a_naive_suppression(family):
     generator = np.random.default_rng(5)
     scores = generator.permutation(np.linspace(0.01, 0.99, 63504)).astype(np.float32)
     deltas = generator.normal(0, 0.4, (63504, 4)).astype(np.float32)
     best = np.argsort(-scores, kind="stable")[:6000]
     centres, sizes = (torch.from_numpy(rows[best]) for rows in centres_and_sizes())
-    boxes = decode(torch.from_numpy(deltas[best]), centres, sizes).numpy()
-    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)))[0, :, 1:].numpy()
-    np.testing.assert_array_equal(found, boxes[suppress(boxes, scores[best], 0, 0.7, 300)])
-
-    clipped = np.clip(boxes, 0, [682, 511, 682, 511]).astype(np.float32)
-    longer = clipped + np.array([0, 0, 1, 1], np.float32)
-    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), IM_INFO)[0, :, 1:].numpy()
-    np.testing.assert_array_equal(found, clipped[suppress(longer, scores[best], 0, 0.7, 300)])
+    boxes = measured = decode(torch.from_numpy(deltas[best]), centres, sizes).numpy()
+    im_info = None
+    if family == "rois":
+        im_info = IM_INFO
+        boxes = np.clip(boxes, 0, [682, 511, 682, 511]).astype(np.float32)
+        measured = boxes + np.array([0, 0, 1, 1], np.float32)
+    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), im_info)[0, :, 1:].numpy()
+    np.testing.assert_array_equal(found, boxes[suppress(measured, scores[best], 0, 0.7, 300)])
 
 
 def row_of_boxes(boxes, scores):
@@ -185,27 +187,16 @@ def kept(found):
     return found[0, found[0, :, 3] > 0, 1:].numpy()
 
 
-@pytest.mark.parametrize(("width", "count"), [(100, 1), (99, 2)])
-def test_an_overlap_of_seven_tenths_suppresses_in_the_published_form(width, count):
-    """Clipped to the picture, the boxes are 0 and 30 to its right side, both ends counted, without rounding."""
-    scores, deltas = np.zeros(63504), np.zeros((63504, 4))
-    scores[[8, 6]] = 0.9, 0.8
-    deltas[6, 0] = 0.75  # of 88 pixels
-    deltas[9:, :2] = 100  # the other anchors: one pixel in the corner
-    deltas[[0, 1, 2, 3, 4, 5, 7], :2] = 100
-    im_info = torch.tensor([[90.0, width, 1]])
-    found = propose(probabilities(scores), torch.from_numpy(by_channel(deltas)), im_info)[0, :, 1:].numpy()
-    wanted = [[0, 0, width - 1, 89], [30, 0, width - 1, 89]][:count]
-    np.testing.assert_array_equal(found[: count + 1], [*wanted, [width - 1, 89, width - 1, 89]])
-
-
-def test_equal_scores_come_in_the_order_of_the_anchors():
-    boxes = [[200 * k, 10, 200 * k + 90, 90] for k in (3, 0, 4, 1, 2)]
-    found = kept(propose(*row_of_boxes(boxes, [0.5] * 5)))
-    np.testing.assert_allclose(found, boxes, atol=1e-2)
-    # Of two equal ones in the same place the first stays.
-    found = kept(propose(*row_of_boxes([[10, 10, 110, 90], [10, 10, 111, 90]], [0.5, 0.5])))
-    np.testing.assert_allclose(found, [[10, 10, 110, 90]], atol=1e-2)
+@pytest.mark.parametrize(
+    ("boxes", "left"),
+    [
+        ([[200 * k, 10, 200 * k + 90, 90] for k in (3, 0, 4, 1, 2)], 5),
+        ([[10, 10, 110, 90], [10, 10, 111, 90]], 1),  # in the same place the first stays
+    ],
+)
+def test_equal_scores_come_in_the_order_of_the_anchors(boxes, left):
+    found = kept(propose(*row_of_boxes(boxes, [0.5] * len(boxes))))
+    np.testing.assert_allclose(found, boxes[:left], atol=1e-2)
 
 
 def test_of_equal_scores_at_the_end_of_the_candidates_the_first_anchors_are_taken():
@@ -226,30 +217,23 @@ def test_few_survivors_are_followed_by_rows_of_zeros(count):
     assert not found[0, count:].any()
 
 
-def test_probability_zero_is_kept_in_the_published_form_alone():
-    maps = row_of_boxes([[10, 20, 110, 90]], [0.8])
-    assert len(kept(propose(*maps))) == 1
-    published = propose(*maps, IM_INFO)[0, :, 1:]
-    np.testing.assert_allclose(published[0], [10, 20, 110, 90], atol=1e-2)
-    np.testing.assert_array_equal(published[1], [682, 511, 682, 511])  # the far ones, clipped to a pixel
-    assert not published[2:].any()
-
-
-def test_regions_are_clipped_to_the_picture_in_the_published_form_alone():
+def test_the_published_form_alone_keeps_probability_zero_and_clips_to_the_picture():
     boxes = [[-50, -60, 100, 90], [600, 400, 800, 700]]
     maps = row_of_boxes(boxes, [0.9, 0.8])
-    np.testing.assert_allclose(propose(*maps)[0, :2, 1:], boxes, atol=1e-2)
-    clipped = [[0, 0, 100, 90], [600, 400, 682, 511]]
-    np.testing.assert_allclose(propose(*maps, IM_INFO)[0, :2, 1:], clipped, atol=1e-2)
+    np.testing.assert_allclose(kept(propose(*maps)), boxes, atol=1e-2)
+    published = propose(*maps, IM_INFO)[0, :, 1:]
+    clipped = [[0, 0, 100, 90], [600, 400, 682, 511], [682, 511, 682, 511]]  # the far ones: a pixel
+    np.testing.assert_allclose(published[:3], clipped, atol=1e-2)
+    assert not published[3:].any()
 
 
 @pytest.fixture(scope="module")
 def psroi_case(cases):
-    seed = read_json(cases / "psroi_synthetic.json")["cases"][0]["seed"]
-    features = np.random.RandomState(seed).standard_normal((1, 245, 84, 84)).astype(np.float32)
+    facts = read_json(cases / "psroi_synthetic.json")["cases"][0]
+    features = np.random.RandomState(facts["seed"]).standard_normal((1, 245, 84, 84)).astype(np.float32)
+    assert sha256(features) == facts["features_sha256"]
     stored = np.load(cases / "psroi_synthetic.npz")
-    assert sha256(features) == read_json(cases / "psroi_synthetic.json")["cases"][0]["features_sha256"]
-    return features, {name: stored[f"{seed}_{name}"] for name in ("rois", "pooled", "bins")}
+    return features, {name: stored[f"{facts['seed']}_{name}"] for name in ("rois", "pooled", "bins")}
 
 
 def test_synthetic_regions_have_the_reference_bins_exactly(psroi_case):
@@ -261,14 +245,10 @@ def test_synthetic_regions_have_the_reference_bins_exactly(psroi_case):
     np.testing.assert_array_equal(ends[:, 0], expected[:, 0, :, 3])
 
 
-def test_synthetic_regions_are_pooled_as_in_the_reference(psroi_case):
+def test_synthetic_regions_are_pooled_as_in_the_reference_by_the_naive_kernel_too(psroi_case):
     features, stored = psroi_case
     found = pool(torch.from_numpy(features), torch.from_numpy(stored["rois"][None])).numpy()
     np.testing.assert_allclose(found, stored["pooled"], rtol=0, atol=1e-6)
-
-
-def test_the_naive_kernel_is_the_reference(psroi_case):
-    features, stored = psroi_case
     np.testing.assert_allclose(psroi(features, stored["rois"]), stored["pooled"], rtol=0, atol=1e-6)
 
 

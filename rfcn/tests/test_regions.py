@@ -54,18 +54,14 @@ def test_a_region_that_is_rounded_to_other_cells_counts_but_is_not_compared():
     assert largest.tolist() == [0, 0, 0]
 
 
-def test_no_equal_region_is_an_infinite_difference():
+def test_no_equal_region_is_an_infinite_difference_and_nan_is_not_overlooked():
     wanted, found = some_outputs(), some_outputs()
+    found[1][5, 5] = np.nan
+    assert np.isnan(compare_regions(found, wanted)[0][1])
     found[0][:, 1:] += 2000.3
     largest, share = compare_regions(found, wanted)
     assert share == 0
     assert largest.tolist() == [np.inf] * 3
-
-
-def test_nan_in_an_equal_region_is_not_overlooked():
-    wanted, found = some_outputs(), some_outputs()
-    found[1][5, 5] = np.nan
-    assert np.isnan(compare_regions(found, wanted)[0][1])
 
 
 def test_the_shares_of_all_pictures_are_remembered():

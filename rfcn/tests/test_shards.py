@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import sqlite3
 
 import numpy as np
 import pytest
 
 from common.engine.shard import Shard
-from common.engine.store import Store
 from rfcn_voc import shards
 from rfcn_voc.detections import write_detections
 from rfcn_voc.voc import read_voc
-from tests.conftest import HERE, write_data
+from tests.conftest import write_data
 
 NAMES = ["b", "a", "000003", "000001", "x.y", "000002", "é_1"]
 
@@ -45,7 +41,7 @@ def objects(data):
 
 @pytest.fixture
 def results(tmp_path):
-    """A directory of results, of the network whose hash is given, or of an unknown one."""
+    """Make a directory of results, of the network whose hash is given, or of an unknown one."""
 
     def make(network=None, precision="float32"):
         folder = tmp_path / f"result_{network}_{precision}"
@@ -129,10 +125,9 @@ def test_parts_of_another_network_are_forgotten_with_a_word(other, data, objects
 
 
 def test_results_that_do_not_say_their_network_join_with_a_note(objects, store, results, capsys):
-    unknown = results()
-    assert store(1, 2, source=unknown) is None
-    same(store(2, 2, source=unknown), objects)
-    assert f"note: {unknown} does not say which network made it" in capsys.readouterr().out
+    assert store(1, 2, source=results()) is None
+    same(store(2, 2, source=results()), objects)
+    assert f"note: {results()} does not say which network made it" in capsys.readouterr().out
 
 
 def test_a_changed_pictures_detections_are_not_used_and_told(data, objects, store, capsys):
@@ -146,45 +141,21 @@ def test_a_changed_pictures_detections_are_not_used_and_told(data, objects, stor
     same(store(1, 2), objects)
 
 
-KILLED = """
-import os, signal, sys
-import numpy as np
-from pathlib import Path
-from common.engine import store
-from common.engine.shard import Shard
-from rfcn_voc import shards, voc
+class Torn(dict):
+    """Detections that stop coming after two."""
 
-class Connection:
-    def __init__(self, real):
-        self.real = real
-    def __getattr__(self, name):
-        return getattr(self.real, name)
-    def executemany(self, query, rows):
-        self.real.executemany(query, list(rows)[:2])
-        os.kill(os.getpid(), signal.SIGKILL)
-    def __setattr__(self, name, value):
-        object.__setattr__(self, name, value) if name == "real" else setattr(self.real, name, value)
-    def __enter__(self):
-        return self.real.__enter__()
-    def __exit__(self, *exc):
-        return self.real.__exit__(*exc)
-
-connect = store.sqlite3.connect
-store.sqlite3.connect = lambda *words, **more: Connection(connect(*words, **more))
-data, shard = voc.read_voc(Path(sys.argv[1])), Shard(1, 2)
-found = {stem: np.zeros((3, 6), np.float32) for stem in data.shard(shard).pictures}
-assert len(found) > 2
-shards.join(Path(sys.argv[2]), Path(sys.argv[3]), shard, data, found)
-"""
+    def items(self):
+        yield from list(super().items())[:2]
+        raise KeyboardInterrupt
 
 
-def test_a_process_that_is_killed_while_storing_leaves_no_half_part(data, objects, store, results, tmp_path):
-    words = [data.folder, tmp_path / shards.STORE, results("abc")]
-    done = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], cwd=HERE, check=False)
-    assert done.returncode == -signal.SIGKILL
-    with Store(tmp_path / shards.STORE, {}, data.pictures) as opened:
-        assert opened.forgotten == 0  # nothing was there
-        assert len(opened.missing()) == len(NAMES)
-    os.unlink(tmp_path / shards.STORE)  # noqa: PTH108
+def test_an_interruption_while_storing_leaves_no_half_part(data, objects, store, results, tmp_path):
+    part = data.shard(Shard(1, 2))
+    torn = Torn({stem: objects[stem] for stem in part.pictures})
+    assert len(torn) > 2
+    with pytest.raises(KeyboardInterrupt):
+        shards.join(tmp_path / shards.STORE, results("abc"), Shard(1, 2), data, torn)
+    with sqlite3.connect(tmp_path / shards.STORE) as opened:
+        assert opened.execute("SELECT count(*) FROM results").fetchone() == (0,)
     assert store(2, 2) is None
     same(store(1, 2), objects)
