@@ -121,7 +121,7 @@ def define_model(model: str) -> None:
         if not inputs:
             export = seeded_export(session, model)
             onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
-            inputs = [f"--model={export / onnx}", f"--data={export / 'sample'}"]
+            inputs = [f"--model={export / onnx}"]
         session.chdir(session.invoked_from)
         # The script sees the tests' helpers; the steps that it runs see only what is installed.
         helpers = {"PYTHONPATH": str(ROOT / "ascend_tools" / "src")}

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from common.export import checkpoint
 
-with (
-    warnings.catch_warnings()
-):  # timm compiles functions at import in a way that newer versions of torch warn of
-    warnings.simplefilter("ignore")
-    from effdet import EfficientDet, get_efficientdet_config
+if TYPE_CHECKING:
+    from effdet import EfficientDet
 
 
 def build() -> EfficientDet:
     """Return the network as the published checkpoint has it: 90 classes, weights not loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # timm compiles functions at import in a way that newer torch warns of
+        from effdet import (  # seconds, which a refused file should not cost
+            EfficientDet,
+            get_efficientdet_config,
+        )
     return EfficientDet(get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False)
 
 

@@ -13,7 +13,6 @@ import pytest
 from ascend_tools.testing import profiles
 from ascend_tools.testing.commands import runner
 from ascend_tools.testing.reference import recipe_state_of, reference_of, root
-from ascend_tools.testing.twin import Twin, twin_onnx
 from common.facts import read_facts
 from common.images.library import library_picture
 from common.images.rgb import read_bgr
@@ -43,13 +42,17 @@ def published(pytestconfig) -> Path:
 
 
 @pytest.fixture
-def twin() -> Twin:
+def twin():
+    from ascend_tools.testing.twin import Twin  # torch takes its time
+
     return Twin(FACTS)
 
 
 @pytest.fixture(scope="session")
 def onnx(tmp_path_factory) -> Path:
     """The twin as an ONNX file."""
+    from ascend_tools.testing.twin import twin_onnx
+
     return twin_onnx(FACTS, tmp_path_factory.mktemp("twin") / "faceboxes-b0.onnx")
 
 

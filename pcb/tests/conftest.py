@@ -12,7 +12,6 @@ from PIL import Image
 from ascend_tools.testing import profiles
 from ascend_tools.testing.commands import runner
 from ascend_tools.testing.reference import recipe_state_of, reference_of
-from ascend_tools.testing.twin import Twin, twin_onnx
 from common.facts import read_facts
 from common.images.library import library_picture
 
@@ -31,13 +30,17 @@ def cases(reference) -> Path:
 
 
 @pytest.fixture
-def twin() -> Twin:
+def twin():
+    from ascend_tools.testing.twin import Twin  # torch takes its time
+
     return Twin(FACTS)
 
 
 @pytest.fixture(scope="session")
 def onnx(tmp_path_factory) -> Path:
     """The twin as an ONNX file."""
+    from ascend_tools.testing.twin import twin_onnx
+
     return twin_onnx(FACTS, tmp_path_factory.mktemp("twin") / "PCB.onnx")
 
 

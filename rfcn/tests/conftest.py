@@ -13,7 +13,6 @@ from PIL import Image
 from ascend_tools.testing import profiles
 from ascend_tools.testing.commands import runner
 from ascend_tools.testing.reference import recipe_state_of, reference_of
-from ascend_tools.testing.twin import twin_onnx
 from common.facts import read_facts
 
 HERE = Path(__file__).resolve().parent.parent
@@ -33,6 +32,8 @@ def cases(reference) -> Path:
 @pytest.fixture(scope="session")
 def onnx(tmp_path_factory) -> Path:
     """The twin as an ONNX file."""
+    from ascend_tools.testing.twin import twin_onnx
+
     return twin_onnx(FACTS, tmp_path_factory.mktemp("twin") / "rfcn_1.onnx")
 
 
