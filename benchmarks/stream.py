@@ -22,7 +22,7 @@ from common.graph.outline import Value
 from common.timing import Stopwatch
 
 ITEMS = 1000
-# Milliseconds: preparing and finishing one item in one thread, the network for each item of a batch.
+# Milliseconds: preparing and finishing one item with two threads, the network for each item of a batch.
 LENGTHS = {
     "prepare": (10.0, 2.0, 4.0),
     "network": (4.0, 4.0, 4.0),
@@ -80,9 +80,9 @@ def main() -> int:
         for workers in (2, 4):
             shares = []
             for prepare, network, finish in LENGTHS.values():
-                # With more threads the other stages are as much faster; the network is to stay the slowest.
-                each = network * 2 / workers * batch_size
-                shares.append(share(prepare / 1e3, each / 1e3, finish / 1e3, batch_size, workers))
+                # With more threads an item takes as much longer, so that the same stage is the slowest.
+                each = (prepare * workers / 2, network * batch_size, finish * workers / 2)
+                shares.append(share(*(length / 1e3 for length in each), batch_size, workers))
             worst = min(worst, *shares)
             print(f"{batch_size:5} {workers:8}  " + "".join(f"{100 * value:17.1f}%" for value in shares))
     print(f"worst: {100 * worst:.1f} %")

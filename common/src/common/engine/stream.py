@@ -192,9 +192,6 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
                 with about(shorten(batch.keys)), self._watch("infer"):
                     batch.outputs = feed(model, batch.feeds)
                 batch.feeds = {}
-                with self._lock:
-                    self._places += 1
-                self._fill()  # first: who finds no batch in order takes it for the end
             except BaseException as error:  # noqa: BLE001  raised where the batch is waited for
                 batch.finished.put(error)
             else:
@@ -204,6 +201,10 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
     def _finish(self, batch: _Batch[SourceT], row: int) -> None:
         """Finish one item; runs in the finishing threads."""
         try:
+            if row == 0:  # here, since the thread of the model has the network to feed
+                with self._lock:
+                    self._places += 1
+                self._fill()  # first: who finds no batch in order takes it for the end
             if self._closed:
                 raise _Closed
             outputs: Outputs = [output[row] for output in batch.outputs]
