@@ -2,7 +2,7 @@
 
     cd faceboxes && python -m ascend_tools.testing.exports
 
-prints the directory with what evaluate.py exports there, and its sample data. Tests and deployments share it.
+prints the directory with what evaluate.py exports there. Tests and deployments share it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import common
 from common.facts import read_facts
 
-ROOMS = ("backends", "compare", "export", "graph", "images")  # of `common`, that an export goes through
+ROOMS = ("backends", "compare", "export", "graph")  # of `common`, that an export goes through
 PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime", "onnxsim", "effdet", "timm")
 
 
@@ -53,7 +53,6 @@ def seeded_export(folder: Path) -> Path:
         unfinished.mkdir(parents=True)
         evaluate = importlib.import_module("evaluate")
         evaluate.export_to(unfinished, evaluate.load(None), read_facts(folder))
-        evaluate.sample.write_sample(unfinished / "sample")
         unfinished.rename(made)
         for other in kept.iterdir():
             if other != made:

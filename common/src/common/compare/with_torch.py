@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -99,9 +99,10 @@ def with_torch(
     print_differences(facts, largest.tolist())
     share = None
     if same:
-        theirs, ours, both = counts.tolist()
-        share = both / (theirs + ours - both) if theirs + ours else 1.0
-        print(f"  found: torch {theirs}, deployed {ours}, the same {both} ({100 * share:.2f} %)")
+        by_torch, by_deployed, both = counts.tolist()
+        either = by_torch + by_deployed - both
+        share = both / either if either else 1.0
+        print(f"  found: torch {by_torch}, deployed {by_deployed}, the same {both} ({100 * share:.2f} %)")
     return Agreement(facts, tuple(largest.tolist()), results, share)
 
 
@@ -110,5 +111,4 @@ def _keep(outputs: Outputs, context: ContextT) -> tuple[Outputs, ContextT]:
 
 
 def _count(result: Any) -> int:
-    sized: Sized = result
-    return len(sized)
+    return len(result)
