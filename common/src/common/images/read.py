@@ -1,7 +1,9 @@
-"""Reading pictures."""
+"""Reading pictures, and writing them."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 
 from common.errors import GuideError
 from common.files import write_array
+from common.images.header import Header, read_file, read_header
+from common.images.jpeg import decode_jpeg
 
 Array = NDArray[Any]
 # What OpenCV has to say of a damaged picture is said in our own message. OpenCV 5 moved the function.
@@ -19,58 +23,92 @@ _opencv: Any = cv2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
-def read_image(path: Path) -> Array:
+def read_image(path: Path, *, own: bool = False) -> Array:
     """Read a picture as HxWx3 uint8, BGR, 0..255, as `cv2.imread` does (EXIF rotation applied).
 
-    Raises GuideError where `cv2.imread` would return None or, for a truncated JPEG or PNG, a picture
-    whose missing part is filled with grey.
+    A JPEG, PNG or BMP that is whole is read; anything else is an error. Of one's `own` picture, which is not to measure
+    anything, a JPEG damaged in the middle is read all the same and noted.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise GuideError(f"{path}: no such picture.") from None
-    return decode_image(data, str(path))
+    return decode_image(read_file(path), str(path), own=own)
 
 
-def decode_image(data: bytes, name: str) -> Array:
+def decode_image(data: bytes, name: str, *, own: bool = False) -> Array:
     """Decode the content of a picture file, see `read_image`; `name` is what errors call it."""
-    if _is_truncated(data):
-        raise GuideError(
-            f"{name}: the picture is truncated: {len(data)} bytes, and its end marker is missing. "
-            "Copy or download this file again."
-        )
+    return decode(data, name, "BGR", lambda _: with_opencv(data), own=own, upright=True)
+
+
+def decode(
+    data: bytes,
+    name: str,
+    order: str,
+    rest: Callable[[Header], Array | None],
+    *,
+    own: bool,
+    upright: bool,
+) -> Array:
+    """Decode the content of a picture file, see `read_image`, to the order of colours "BGR" or "RGB".
+
+    `rest` decodes what `decode_jpeg` does not, and returns None for what it cannot. EXIF rotation is applied if
+    `upright`.
+    """
+    header = read_header(data, name)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:  # more pixels than OpenCV accepts, a damaged header
-        image = None
+        image, damage = decode_jpeg(data, header, order) if header.colours else (None, None)
+        if image is None:
+            image = rest(header)
+    except MemoryError:
+        raise no_memory(name, header.width, header.height) from None
     if image is None:
         raise GuideError(
-            f"{name}: not a picture that OpenCV can read ({len(data)} bytes). "
+            f"{name}: not a picture that can be read ({len(data)} bytes). "
             "Copy or download this file again, or leave it out."
         )
-    return image
+    if damage and not own:
+        raise GuideError(f"{name}: the picture is damaged ({damage}). Copy or download this file again.")
+    if damage:
+        _note(f"{name}: the picture is damaged ({damage}); what is found in it may be wrong.")
+    return _turned(image, header.orientation) if upright else image
+
+
+def no_memory(name: str, width: int, height: int) -> GuideError:
+    """Return the error that there is not enough memory for a picture."""
+    return GuideError(f"{name}: not enough memory for its {width}x{height} pixels. Make it smaller first.")
+
+
+def with_opencv(data: bytes) -> Array | None:
+    """Decode with OpenCV: HxWx3 uint8 BGR as stored, None for what it cannot."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        if error.code == _opencv.Error.StsNoMem:
+            raise MemoryError from None
+        return None
 
 
 def write_image(path: Path, image: Array) -> None:
     """Write a picture, HxWx3 uint8 BGR, in the format of its suffix, complete or not at all."""
-    _, data = cv2.imencode(path.suffix, image)
+    try:
+        done, data = cv2.imencode(path.suffix, image)
+    except cv2.error:  # an unknown suffix, no pixel
+        done = False
+    if not done:
+        raise GuideError(
+            f"{path}: OpenCV cannot write {image.shape[1]}x{image.shape[0]} pixels in that format."
+        )
     write_array(path, data)
 
 
-def _is_truncated(data: bytes) -> bool:
-    """Tell whether a JPEG or PNG ends before its end marker."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return b"IEND\xaeB`\x82" not in data
-    if not data.startswith(b"\xff\xd8"):
-        return False
-    # Walk the segments to the first scan: an EXIF thumbnail is a JPEG with an end marker of its own.
-    position = 2
-    while data[position : position + 1] == b"\xff":
-        marker = data[position + 1 : position + 2]
-        if marker == b"\xff":  # fill byte
-            position += 1
-        elif marker == b"\xda":
-            return data.find(b"\xff\xd9", position) < 0
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return position >= len(data)
+@functools.cache  # once for each picture, which is read again to be drawn on
+def _note(text: str) -> None:
+    print(f"note: {text}")
+
+
+def _turned(image: Array, orientation: int) -> Array:
+    """Turn a picture as EXIF's orientation says, 1 to 8."""
+    if orientation > 4:
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
