@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
+from common.alone import alone
 from common.errors import GuideError
 from common.export.download import UnavailableError, fetch
 from common.facts import Checkpoint
@@ -28,6 +29,7 @@ CONTENT = {
 }
 RESUMABLE = ("/resumes", "/wrong", "/breaks")
 SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), "e6590f16a81ff507cf5ee93fdaaeaa06"
+REMEDY = "Remove it and run this again to fetch it, or name weights of your own with --checkpoint."
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -103,6 +105,21 @@ def test_a_file_is_fetched_into_a_new_folder_once(tmp_path, server, checkpoint, 
         assert content(folder) == {"tiny.pth": DATA}
     assert server.requests == [("/resumes", None)]
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_another_run_is_downloading_is_waited_for_and_not_fetched_again(
+    tmp_path, server, checkpoint, capfd
+):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(fetch(checkpoint("resumes"), tmp_path)))
+    with alone(tmp_path):
+        thread.start()
+        while "waiting" not in capfd.readouterr().err:
+            pass
+        (tmp_path / "tiny.pth").write_bytes(DATA)
+    thread.join()
+    assert found == [tmp_path / "tiny.pth"]
+    assert server.requests == []
 
 
 def test_the_next_source_is_asked_when_one_fails(tmp_path, server, checkpoint):
@@ -241,7 +258,7 @@ def test_a_file_that_is_there_is_verified_and_never_replaced(
     path = tmp_path / "tiny.pth"
     path.write_bytes(held)
     if message:
-        with refused(f"{path}: {message} Remove it and fetch it again."):
+        with refused(f"{path}: {message} {REMEDY}"):
             fetch(checkpoint("resumes", **facts), tmp_path)
     else:
         assert fetch(checkpoint("resumes", **facts), tmp_path) == path

@@ -5,16 +5,14 @@ torch is imported by the functions that need it, so that a deployment without to
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from common.cli import shorten
+from common.cli import announce, shorten
 from common.errors import GuideError
 from common.export import download
+from common.export.torch_file import Stored, check_checkpoint, open_torch_file
 from common.facts import Facts
 
 if TYPE_CHECKING:
@@ -29,48 +27,51 @@ def published(facts: Facts, folder: Path) -> Path:
     return download.fetch(facts.checkpoint, folder / "weights")
 
 
-def read(path: Path) -> Any:
-    """Read a file saved by torch.save with `weights_only=True`: nothing in it is executed.
+def choose(given: Path | None, facts: Facts, folder: Path) -> Path:
+    """Return the checkpoint that a user named, refused at once if it is no file; without one the published one.
 
-    Anything but tensors and plain containers is refused by name.
+    One's own weights may have the published file's name: that is noted, for they are taken. What comes next is announced:
+    torch is imported and the weights are read.
     """
-    import torch
-
-    if not path.is_file():
-        raise GuideError(f"{path}: no such checkpoint.")
-    try:
-        with warnings.catch_warnings():  # torch warns of kinds of file that are refused here anyway
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))  # torch's own text advises to load it all the same
-        raise GuideError(
-            f"{path}: refused, nothing in it was executed: it is damaged or holds more than tensors"
-            + (f" ({found[1]})" if found else "")
-            + ". Expected a state dict saved by torch.save."
-        ) from None
-    except Exception as error:  # noqa: BLE001  a damaged file can fail anywhere in torch's reader
-        kind = type(error).__name__
-        raise GuideError(f"{path}: not a checkpoint that torch can read, or damaged ({kind}).") from None
+    if given is None:
+        chosen = published(facts, folder)
+    else:
+        chosen = given
+        check_checkpoint(given)
+        if given.name == facts.checkpoint.file:
+            try:
+                download.verify(given, facts.checkpoint)
+            except GuideError:
+                print(
+                    f"note: {given} has the name of the published checkpoint, but is another file; it is taken"
+                )
+    announce(f"starting torch, reading {chosen}")
+    return chosen
 
 
-def state_dict(content: Any, path: Path) -> dict[str, Any]:
-    """Return the state dict that a file's content is or holds, without the prefix `module.`."""
-    import torch
+def read(
+    path: Path, known: Mapping[str, Any] | None = None, unpack: Callable[[Any], Any] = lambda content: content
+) -> dict[str, Any]:
+    """Return the state dict that a file saved by torch.save is or holds, without the prefix `module.`.
 
-    if isinstance(content, dict):
-        content = next((content[key] for key in _WRAPPERS if key in content), content)
-    if not isinstance(content, dict) or not any(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
-        keys = f" with the keys {shorten(map(str, content))}" if isinstance(content, dict) else ""
-        raise GuideError(
-            f"{path}: expected a state dict, tensors by name, found a {type(content).__name__}{keys}."
-        )
-    weights = {str(key).removeprefix("module."): value for key, value in content.items()}
-    if len(weights) < len(content):
-        raise GuideError(f"{path}: holds entries both with and without the prefix `module.`.")
-    return weights
+    Nothing in it is executed, see `torch_file`; `known` are names that the file may ask for beyond tensors and
+    dictionaries, `unpack` turns what it holds into a state dict if it is none.
+    """
+    with open_torch_file(path, known) as file:
+        content = unpack(file.content)
+        if isinstance(content, dict):
+            content = next((content[key] for key in _WRAPPERS if key in content), content)
+        if not isinstance(content, dict) or not any(isinstance(value, Stored) for value in content.values()):
+            keys = f" with the keys {shorten(map(str, content))}" if isinstance(content, dict) else ""
+            kind = "tensor" if isinstance(content, Stored) else type(content).__name__
+            raise GuideError(f"expected a state dict, tensors by name, found a {kind}{keys}.")
+        weights = {
+            str(key).removeprefix("module."): file.tensor(value) if isinstance(value, Stored) else value
+            for key, value in content.items()
+        }
+        if len(weights) < len(content):
+            raise GuideError("holds entries both with and without the prefix `module.`.")
+        return weights
 
 
 def load(network: Network, weights: Mapping[str, Any], path: Path, title: str) -> Network:
@@ -112,14 +113,3 @@ def _problems(expected: Mapping[str, Tensor], weights: Mapping[str, Any]) -> lis
         elif not torch.isfinite(found).all():
             problems.append(f"{key}: holds values that are not finite")
     return problems
-
-
-def seeded(build: Callable[[], Network]) -> Network:
-    """Return a network with weights drawn from a fixed seed, for trying the tools without the published ones."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = build()
-    network.eval()
-    return network

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from common.alone import alone
 from common.errors import GuideError
 from common.facts import Checkpoint
 from common.files import file_hash
@@ -24,27 +25,22 @@ class UnavailableError(GuideError):
 def fetch(checkpoint: Checkpoint, folder: Path) -> Path:
     """Return `folder/<file>`, downloaded if it is not there, verified against what is published of size and hashes.
 
-    An interrupted download stays as `<file>.part` and is continued. Sources are tried in order. Where no hash is
-    published, nothing is downloaded, since nothing could be verified.
+    An interrupted download stays as `<file>.part` and is continued; two at once are one after the other. Sources are
+    tried in order. Where no hash is published, nothing is downloaded, since nothing could be verified.
     """
     target = folder / checkpoint.file
+    failures: list[str] = []
+    if not target.is_file() and (checkpoint.sha256 or checkpoint.md5):
+        with alone(folder):
+            if not target.is_file():  # nor has another run downloaded it meanwhile
+                failures = _download_any(target, checkpoint)
+                if target.is_file():
+                    return target
     if target.is_file():
         verify(target, checkpoint)
         return target
     unverifiable = "not downloaded, for no hash of it is published that could verify it"
-    failures = [f"  {url}: {unverifiable}" for url in checkpoint.urls]
-    if checkpoint.sha256 or checkpoint.md5:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        failures = []
-        for url in checkpoint.urls:
-            try:
-                _obtain(url, part, checkpoint)
-            except (OSError, http.client.HTTPException, GuideError) as error:  # URLError is an OSError
-                failures.append(f"  {url}: {error}")
-                continue
-            part.replace(target)
-            return target
+    failures = failures or [f"  {url}: {unverifiable}" for url in checkpoint.urls]
     raise UnavailableError(
         f"could not download {checkpoint.file}:\n"
         + "\n".join(failures)
@@ -53,10 +49,29 @@ def fetch(checkpoint: Checkpoint, folder: Path) -> Path:
     )
 
 
+def _download_any(target: Path, checkpoint: Checkpoint) -> list[str]:
+    """Download a file from the first source that gives it; return how the others failed."""
+    part = target.with_name(f"{target.name}.part")
+    failures = []
+    for url in checkpoint.urls:
+        try:
+            _obtain(url, part, checkpoint)
+        except (OSError, http.client.HTTPException, GuideError) as error:  # URLError is an OSError
+            failures.append(f"  {url}: {error}")
+            continue
+        part.replace(target)
+        break
+    return failures
+
+
 def verify(path: Path, checkpoint: Checkpoint) -> None:
     """Refuse a file whose size or hash is not the published one."""
     found = path.stat().st_size
-    remedy = "" if path.suffix == ".part" else " Remove it and fetch it again."
+    remedy = (
+        ""
+        if path.suffix == ".part"
+        else " Remove it and run this again to fetch it, or name weights of your own with --checkpoint."
+    )
     if checkpoint.bytes not in (None, found):
         raise GuideError(f"{path}: expected {checkpoint.bytes} bytes, found {found}.{remedy}")
     for algorithm, expected in (("sha256", checkpoint.sha256), ("md5", checkpoint.md5)):
