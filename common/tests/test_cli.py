@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common import atc, cli, infer
@@ -34,7 +37,10 @@ def raising(error):
     [
         (GuideError("x.toml: 3 expected, 4 found."), "error: x.toml: 3 expected, 4 found.\n"),
         (MISSING, "error: lost.bin: No such file or directory\n"),
-        (FULL, "error: full.bin: No space left on device\n"),
+        (
+            FULL,
+            "error: full.bin: No space left on device; make room, and run the same command again, which goes on from there.\n",
+        ),
         (OSError("it broke"), "error: it broke\n"),
     ],
 )
@@ -95,6 +101,23 @@ def test_shorten_lists_three_names_and_counts_the_rest(names, text):
     assert cli.shorten(iter(names)) == text
 
 
+def test_one_thing_is_not_many():
+    assert [cli.counted(count, ".bin file") for count in (0, 1, 2)] == [
+        "0 .bin files",
+        "1 .bin file",
+        "2 .bin files",
+    ]
+
+
+@pytest.mark.parametrize(("name", "said"), [("KeyboardInterrupt", False), ("ValueError", True)])
+def test_an_interruption_while_modules_are_imported_is_told_in_one_line(name, said):
+    words = [sys.executable, "-c", f"from common import cli; raise {name}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert ("Traceback" in done.stderr) == said
+    assert said or done.stderr == "\ninterrupted; nothing was begun.\n"
+
+
 def test_results_are_named_after_the_pictures_without_their_suffix():
     paths = [Path("b/two.png"), Path("one.tar.jpg")]
     assert list(cli.by_stem(iter(paths)).items()) == [("two", paths[0]), ("one.tar", paths[1])]
@@ -122,3 +145,23 @@ def test_help_names_the_program_and_says_what_it_does(module, capsys):
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: python -m {module.__name__} ")
     assert f"\n{module.main.__doc__.splitlines()[0]}\n" in shown
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "7", "-0.1", "1.0001", "x", "", "1,5"])
+def test_a_number_outside_its_range_is_wrong_usage(text):
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        cli.number(0, 1)(text)
+    assert str(error.value) == f"expected a number from 0 to 1, got {text!r}"
+    if text in ("nan", "inf", "x"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a number of at least 1, got "):
+            cli.number(1)(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("1", 1), (".5", 0.5), ("1e-3", 0.001)])
+def test_a_number_in_its_range_is_taken(text, value):
+    assert cli.number(0, 1)(text) == value
+
+
+def test_a_memory_that_does_not_suffice_is_told_in_one_message(capsys):
+    assert cli.command(lambda _: np.empty(2**60, np.uint8))([]) == 1
+    assert capsys.readouterr().err.startswith("error: the memory does not suffice: Unable to allocate")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,7 @@ from hypothesis import strategies as st
 
 from common import cli, files
 from common.errors import GuideError
+from common.files import file_hash, read_bytes, read_text
 from tests.conftest import refused
 
 ARRAY = np.arange(10, dtype=np.float32)
@@ -87,7 +92,7 @@ def test_a_full_disk_is_told_leaves_what_was_there_and_no_temporary_file(
         (tmp_path / name).write_bytes(old)
     with full_disk():
         assert cli.command(lambda _: write(path))([]) == 1
-    assert capsys.readouterr().err == f"error: {path}: No space left on device\n"
+    assert capsys.readouterr().err.startswith(f"error: {path}: No space left on device; make room, and run ")
     assert listing(tmp_path) == before
 
 
@@ -123,7 +128,11 @@ def test_what_is_in_the_place_of_the_file_or_of_its_folder_is_named_and_left_alo
     folder, file = tmp_path / "file.json", tmp_path / "out"
     folder.mkdir()
     file.write_text("")
-    for path, message in ((folder, f"{folder}: Is a directory\n"), (file / "x.json", f"{file}: ")):
+    for path, message in (
+        (folder, f"{folder}: exists and is not a regular file; choose another name.\n"),
+        (file / "x.json", f"{file}: is not a directory, and one is needed there"),
+        (file / "deep" / "er" / "x.json", f"{file}: is not a directory, and one is needed there"),
+    ):
         assert cli.command(lambda _, path=path: files.write_json(path, 1))([]) == 1
         assert capsys.readouterr().err.startswith(f"error: {message}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file.json", "out"]
@@ -144,12 +153,87 @@ def test_a_link_stays_and_the_file_it_points_to_is_written(tmp_path):
     assert (tmp_path / "file").read_text() == "text"
 
 
-def test_staged_keeps_the_suffix_hides_the_file_and_reuses_what_a_killed_run_left(tmp_path):
-    (tmp_path / ".a_1.part.bin").write_bytes(b"left by a killed run")
-    with files.staged(tmp_path / "a_1.bin") as temporary:
-        assert temporary == tmp_path / ".a_1.part.bin"
-        temporary.write_bytes(b"new")
-    assert listing(tmp_path) == {"a_1.bin": b"new"}
+def test_each_call_has_a_temporary_name_of_its_own_hidden_and_with_the_suffix(tmp_path):
+    long = "a" * 250 + ".bin"
+    with files.staged(tmp_path / long) as first, files.staged(tmp_path / long) as second:
+        assert first != second
+        for temporary in (first, second):
+            assert (temporary.parent, temporary.suffix) == (tmp_path, ".bin")
+            assert temporary.name.startswith(".")
+        first.write_bytes(b"first")
+        second.write_bytes(b"second")
+    assert listing(tmp_path) == {long: b"first"}
+
+
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from common import files
+with files.staged(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    print("begun", flush=True)
+    if not sys.stdin.readline():
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_one_writes_is_not(tmp_path):
+    folder = tmp_path / "out"
+    (tmp_path / "out").mkdir()
+    for name in (".hidden.part.bin", ".0123.part", "0123456789abcdef.part.bin"):  # of somebody else
+        (folder / name).write_text("kept")
+    words, options = (
+        [sys.executable, "-c", WRITER, folder / "a.bin"],
+        {"text": True, "stdout": subprocess.PIPE},
+    )
+    with subprocess.Popen(words, stdin=subprocess.PIPE, **options) as living:
+        assert living.stdout.readline() == "begun\n"
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, **options) as killed:
+            killed.communicate()
+        assert killed.returncode == -signal.SIGKILL
+        before = listing(folder)
+        assert list(before.values()).count(b"half") == 2
+        files.remove_leftovers.cache_clear()
+        files.write_text(folder / "b.txt", "")
+        (left,) = before.keys() - listing(folder).keys()
+        assert before[left] == b"half"
+        living.communicate("go on\n")
+    assert living.returncode == 0
+    assert listing(folder).keys() == {
+        ".hidden.part.bin",
+        ".0123.part",
+        "0123456789abcdef.part.bin",
+        "a.bin",
+        "b.txt",
+    }
+
+
+def test_a_temporary_file_that_is_taken_for_a_leftover_before_it_is_locked_is_made_again(
+    tmp_path, monkeypatch
+):
+    lock, removed = files.fcntl.flock, []
+
+    def late(file, how):
+        if not removed:
+            removed.extend(tmp_path.iterdir())
+            removed[0].unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", late)
+    files.write_text(tmp_path / "a.txt", "a")
+    assert listing(tmp_path) == {"a.txt": b"a"}
+    assert len(removed) == 1
+
+
+def test_names_that_are_no_utf8_are_bytes_again_in_text_and_come_back_from_json(tmp_path):
+    name = os.fsdecode(b"pict\xfcre \xff")
+    files.write_text(tmp_path / "a.txt", f"0 {name}\n")
+    assert (tmp_path / "a.txt").read_bytes() == b"0 pict\xfcre \xff\n"
+    files.write_json(tmp_path / "a.json", {name: [name, "\xfc"]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "\\udcff" in text
+    assert "\xfc" in text
+    assert json.loads(text) == {name: [name, "\xfc"]}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -189,3 +273,30 @@ def test_the_hash_of_a_file_is_sha256_unless_another_is_asked_for(tmp_path, size
     (tmp_path / "a").write_bytes(data)
     assert files.file_hash(tmp_path / "a") == hashlib.sha256(data).hexdigest()
     assert files.file_hash(tmp_path / "a", "sha1") == hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize("read", [read_bytes, read_text, file_hash])
+def test_a_pipe_is_not_waited_for_and_a_device_not_read(read, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "directory").mkdir()
+    for path in tmp_path.iterdir():
+        with pytest.raises(GuideError, match=f"{path}: not a regular file, "):
+            read(path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "absent")
+
+
+def test_a_directory_that_another_thread_makes_at_the_same_time_is_taken(tmp_path, monkeypatch):
+    path, opened = tmp_path / "new" / "a.bin", os.open
+
+    def late(name, flags, mode=0o777):
+        try:
+            return opened(name, flags, mode)
+        except FileNotFoundError:
+            path.parent.mkdir()  # between the failure and the look at the directory
+            raise
+
+    monkeypatch.setattr(os, "open", late)
+    files.write_text(path, "written")
+    assert path.read_text() == "written"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
+from common import resume
+from common.errors import GuideError
+from common.files import file_hash
 from common.resume import missing
 
 
@@ -40,6 +44,56 @@ def test_a_changed_source_is_made_again(step, tmp_path):
     (tmp_path / "in" / "a").write_text("new")
     assert step(make="") == ["a"]
     assert not (tmp_path / "out" / "a").exists()
+
+
+@pytest.mark.parametrize("change", ["written again", "of another path", "touched"])
+def test_a_source_of_the_same_content_is_the_same(step, tmp_path, change):
+    step()
+    path = tmp_path / "in" / "a"
+    if change == "written again":
+        path.unlink()
+        path.write_text("a")
+    elif change == "of another path":
+        (tmp_path / "in").rename(tmp_path / "other")
+        (tmp_path / "in").mkdir()
+        for name in "ab":
+            (tmp_path / "in" / name).symlink_to(tmp_path / "other" / name)
+    else:
+        os.utime(path, (1, 1))
+    assert step() == []
+
+
+def test_another_content_of_the_same_size_and_times_is_another(step, tmp_path, monkeypatch):
+    monkeypatch.setattr(resume, "SETTLED", 0)  # the worst case: a clock that stands still
+    path = tmp_path / "in" / "a"
+    os.utime(path, (1, 1))
+    step()
+    path.write_text("b")
+    os.utime(path, (1, 1))
+    assert step(make="") == ["a"]
+
+
+def test_a_file_that_has_not_changed_is_not_read_again_unless_it_was_just_written(step, monkeypatch):
+    read = []
+    monkeypatch.setattr(resume, "file_hash", lambda path: read.append(path.name) or file_hash(path))
+    for _ in range(2):
+        step()
+        assert sorted(read) == ["a", "b"]  # just written: the next change could have the same time
+        read.clear()
+    monkeypatch.setattr(resume, "SETTLED", -1)
+    step()
+    read.clear()
+    assert step() == []
+    assert read == []
+
+
+def test_a_source_that_cannot_be_read_is_told_by_who_needs_it(step, tmp_path):
+    step()
+    (tmp_path / "in" / "a").unlink()
+    (tmp_path / "in" / "b").unlink()
+    os.mkfifo(tmp_path / "in" / "b")  # would be waited for
+    for _ in range(2):
+        assert step(make="") == ["a", "b"]
 
 
 def test_other_settings_make_everything_again(step):
@@ -84,3 +138,9 @@ def test_what_a_name_stands_for_beside_its_file_matters(tmp_path):
     assert step({"a": "width 11"}) == ["a"]
     assert step({"a": ""}) == ["a"]
     assert step(None) == []
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(GuideError, match="pipe: exists and is not a regular file"):
+        missing(tmp_path / "pipe", {}, {}, lambda name: [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import pytest
 from hypothesis import given
@@ -58,3 +59,8 @@ def test_the_argument_is_all_by_default_and_refused_by_name(capsys):
     assert arguments.parse_args(["--shard", "2/3"]).shard == Shard(2, 3)
     with wrong_usage(capsys, "argument --shard: expected K/N, part K of N with K from 1 to N, got '4/3'"):
         arguments.parse_args(["--shard", "4/3"])
+
+
+def test_a_name_that_is_no_utf8_is_in_exactly_one_part():
+    name = os.fsdecode(b"img_\xff")
+    assert sum(name in Shard(number, 5) for number in range(1, 6)) == 1

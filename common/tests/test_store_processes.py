@@ -76,7 +76,9 @@ def test_a_run_that_is_killed_at_any_moment_keeps_whole_batches_and_goes_on(tmp_
                     os.write(begin, b"!")
                     compute(store, 3, pause)
                 os._exit(0)
-            os.read(begun, 1)
+            os.close(begin)
+            assert os.read(begun, 1), "the child ended before it began"
+            os.close(begun)
             time.sleep(generator.uniform(0, 0.005 * len(stored)))
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

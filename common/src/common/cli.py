@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import inspect
+import math
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
 
-from tqdm import tqdm
-
+from common import alone, output
 from common.errors import GuideError
 
 Item = TypeVar("Item")
 Main = Callable[[Sequence[str] | None], int]
+_GO_ON = "run the same command again, which goes on from there"
+REMEDIES = {
+    errno.ENOSPC: f"make room, and {_GO_ON}",
+    errno.EDQUOT: f"make room, and {_GO_ON}",
+    errno.EFBIG: f"raise the limit of a file's size (ulimit -f), and {_GO_ON}",
+    errno.EACCES: "change its permissions, or choose another name",
+    errno.EPERM: "change its permissions, or choose another name",
+    errno.EROFS: "choose another --out",
+    errno.EISDIR: "name a file",
+    errno.ENOTDIR: "one of the directories above it is none; choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or lower --workers",
+}
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell of Ctrl-C while modules are being imported in one line, of all else as Python does."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("\ninterrupted; nothing was begun.", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _tell
 
 
 def command(main: Main) -> Callable[..., int]:
@@ -28,26 +54,44 @@ def command(main: Main) -> Callable[..., int]:
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> int:
-        try:
-            return main(argv)
-        except GuideError as error:
-            message = str(error)
-        except ModuleNotFoundError as error:
-            message = (
-                f"the package {error.name!r} is not installed in {sys.prefix}. "
-                "Install this directory's requirements first: "
-                "pip install -r requirements.txt (and -r requirements-export.txt for what needs torch)."
+        with output.kept() as printed, alone.until_end():
+            try:
+                status = main(argv)
+            except KeyboardInterrupt:
+                print(
+                    "\ninterrupted; what is complete stays, run the same command again to go on.",
+                    file=sys.stderr,
+                )
+                return 130
+            except (GuideError, ModuleNotFoundError, OSError, MemoryError) as error:
+                print(f"error: {_message(error)}", file=sys.stderr)
+                return 1
+        if printed.lost:
+            print(
+                f"error: stdout: {printed.lost}; not all could be printed, all else is done", file=sys.stderr
             )
-        except OSError as error:  # full disk, no permission, a directory where a file is expected
-            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        except KeyboardInterrupt:
-            message = "interrupted; what is complete stays, run the same command again to go on."
-            print(f"\n{message}", file=sys.stderr)
-            return 130
-        print(f"error: {message}", file=sys.stderr)
-        return 1
+        return status or int(bool(printed.lost))
 
     return guarded
+
+
+def _message(error: Exception) -> str:
+    """Return what to tell of a failure that a user can cause."""
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"the package {error.name!r} is not installed in {sys.prefix}. "
+            "Install this directory's requirements first: "
+            "pip install -r requirements.txt (and -r requirements-export.txt for what needs torch)."
+        )
+    if isinstance(error, MemoryError):
+        return (
+            f"the memory does not suffice{f': {error}' if str(error) else ''}; "
+            "lower --batch-size or --workers, or run it on a machine with more."
+        )
+    if isinstance(error, OSError) and error.filename:
+        remedy = REMEDIES.get(error.errno or 0, "")
+        return f"{os.fsdecode(error.filename)}: {error.strerror}" + (f"; {remedy}." if remedy else "")
+    return str(error)
 
 
 def parser(description: str | None, prog: str | None = None) -> argparse.ArgumentParser:
@@ -68,6 +112,22 @@ def positive_int(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return value
+
+
+def number(least: float, most: float = sys.float_info.max) -> Callable[[str], float]:
+    """Return an argument type: a finite number from `least` to `most`."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:  # also true for nan
+            span = f"from {least:g} to {most:g}" if most < sys.float_info.max else f"of at least {least:g}"
+            raise argparse.ArgumentTypeError(f"expected a number {span}, got {text!r}")
+        return value
+
+    return convert
 
 
 def add_workers(arguments: argparse.ArgumentParser) -> None:
@@ -103,10 +163,22 @@ def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
     return {path.stem: path for path in listed}
 
 
+def announce(what: str) -> None:
+    """Say on stderr what is going to take seconds without a word."""
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
 def progress(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
     """Show a progress bar on stderr, on a terminal only, once the work has taken two seconds."""
+    from tqdm import tqdm
+
     bar: Iterable[Item] = tqdm(items, desc=what, total=total, disable=None, delay=2, unit="img")
     return bar
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: `1 input`, `2 inputs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def shorten(names: Iterable[str], most: int = 3) -> str:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import stat
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.files import write_json
+from common import alone, cli
+from common.errors import GuideError
+from common.files import file_hash, read_text, write_json
+from common.threads import map_threads
+
+SETTLED = (
+    2 * 10**9
+)  # nanoseconds after which a file that is written again has another time of change for certain
 
 
 def missing(
@@ -20,34 +31,68 @@ def missing(
 ) -> list[str]:
     """Return the names in `sources` whose targets have to be made, and write down what this run is.
 
-    Targets count if `record` says that a run with the same settings made them from the same source file, told by
-    path, inode and time of change, and with the same `particulars`, what a name stands for beside its file; targets of
-    anything else are removed. Files must be written complete or not at all, see `files.staged`.
+    Targets count if `record` says that a run with the same settings made them from a source of the same content, and
+    with the same `particulars`, what a name stands for beside its file; targets of anything else are removed. A file
+    whose path, size, inode and times are those in the record is not read again. Files must be written complete or not
+    at all, see `files.staged`. The record's directory belongs to the command until its end, see `alone.take`.
     """
-    identities = {name: _identity(path) for name, path in sources.items()}
-    for name, words in (particulars or {}).items():
-        if words:
-            identities[name].append(words)
-    known = _known(record, run)
-    for name, identity in identities.items():
-        if known.get(name) != identity:
+    alone.take(record.parent)
+    before = _read(record)
+    known = _known(before, run)
+    files = _contents(set(sources.values()), before.get("files"))
+    words = particulars or {}
+    contents = {
+        name: f"{files[path][0]} {words.get(name, '')}" for name, path in sources.items() if files[path][0]
+    }
+    for name in sources:
+        if name not in contents or known.get(name) != contents[name]:
             for target in targets(name):
                 target.unlink(missing_ok=True)
-    write_json(record, {**run, "sources": known | identities})
+    seen = {str(path): found for path, found in files.items() if found[1]}
+    write_json(record, {**run, "sources": known | contents, "files": seen})
     return [name for name in sources if not all(is_complete(target) for target in targets(name))]
 
 
-def _known(record: Path, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the identities of the sources in a record of the same run, else none."""
-    try:
-        before = json.loads(record.read_text(encoding="utf-8"))
-        known = before.pop("sources")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    return known if before == run and isinstance(known, dict) else {}
+def _read(record: Path) -> dict[str, Any]:
+    """Return what a record holds, nothing of what is none."""
+    with contextlib.suppress(OSError, ValueError, RecursionError, GuideError):
+        found = json.loads(read_text(record))
+        if isinstance(found, dict):
+            return found
+    return {}
 
 
-def _identity(path: Path) -> list[Any]:
-    """Tell a file from any other, and from itself before it was written again or replaced."""
-    found = path.stat()
-    return [str(path.resolve()), found.st_ino, found.st_ctime_ns]
+def _known(before: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the contents of the sources by name in a record of the same run, else none."""
+    known = before.get("sources")
+    same = {name: value for name, value in before.items() if name not in ("sources", "files")} == run
+    return known if same and isinstance(known, dict) else {}
+
+
+def _contents(paths: Collection[Path], seen: object) -> dict[Path, tuple[str, list[int]]]:
+    """Return the hash of each file, and its size, inode and times where these will tell whether it has changed.
+
+    `seen` is what the record says of them, by path; what it says of a file that has not changed is not computed again.
+    What cannot be read has none: who makes something of it will tell.
+    """
+    before = seen if isinstance(seen, dict) else {}
+
+    def content(path: Path) -> tuple[str, list[int]]:
+        with contextlib.suppress(OSError):
+            return read(path)
+        return "", []
+
+    def read(path: Path) -> tuple[str, list[int]]:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return "", []
+        state = [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
+        match before.get(str(path)):
+            case [str(known), last] if last == state:
+                return known, state
+        settled = time.time_ns() - found.st_ctime_ns > SETTLED
+        return file_hash(path), state if settled else []
+
+    ordered = sorted(paths)
+    hashed = cli.progress(map_threads(content, ordered, os.cpu_count() or 1), len(ordered), "check")
+    return dict(zip(ordered, hashed, strict=True))

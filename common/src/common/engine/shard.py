@@ -20,7 +20,7 @@ class Shard:
     count: int
 
     def __contains__(self, name: str) -> bool:
-        return zlib.crc32(name.encode()) % self.count == self.number - 1
+        return zlib.crc32(name.encode("utf-8", "surrogateescape")) % self.count == self.number - 1
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"

@@ -13,7 +13,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from common.files import file_hash
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+WAIT = 60  # seconds for another process to end its writing
 INTERVAL = 0.5  # seconds between writes; what came later than the last one is computed again after a kill
 _PRAGMAS = {"application_id": 0x41474331, "user_version": 1}  # a store of ours, and the version of its tables
 _RUN = "CREATE TABLE run (settings TEXT NOT NULL)"
@@ -57,9 +58,9 @@ class Store:
         self._opened = time.time_ns()
         self._hashes: dict[Path, str] = {}
         self.changed = 0
-        self._settings = json.dumps(dict(run), sort_keys=True)
+        self._settings = _settings(run)
         with self._told():
-            self._database = sqlite3.connect(path, timeout=60)
+            self._database = sqlite3.connect(path, timeout=WAIT)
         try:
             self.forgotten = self._begin()
         except BaseException:
@@ -207,8 +208,10 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as error:  # full disk, no permission, another process that writes
+            locked = "locked" in str(error)
+            remedy = f"Another process has held it for {WAIT} seconds: end it" if locked else "Make room"
             raise GuideError(
-                f"{self.path}: the results cannot be stored or read here: {error}. Make room, or choose another --out, "
+                f"{self.path}: the results cannot be stored or read here: {error}. {remedy}, or choose another --out, "
                 "and run the same command again."
             ) from None
         except sqlite3.DatabaseError as error:
@@ -223,6 +226,21 @@ class Store:
             f"{self.path}: not a store of results, or damaged ({' '.join(reason.split())}); "
             "remove it, and run the same command again."
         )
+
+
+def forget(path: Path, run: Mapping[str, str], keys: Iterable[str]) -> int:
+    """Forget the results of these keys in a file, if it is a store of this run; return how many there were."""
+    if not path.is_file():
+        return 0
+    query = "DELETE FROM results WHERE key = ? AND ? = (SELECT settings FROM run)"
+    rows = [(_bytes(key), _settings(run)) for key in keys]
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, timeout=WAIT)) as database, database:
+        return database.executemany(query, rows).rowcount
+    return 0  # no store, which is told where it is needed
+
+
+def _settings(run: Mapping[str, str]) -> str:
+    return json.dumps(dict(run), sort_keys=True)
 
 
 def _bytes(key: str) -> bytes:
