@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -35,6 +37,10 @@ BLOCKS = st.builds(
 )
 
 
+def sizeless(aipp):
+    return dataclasses.replace(aipp, size=None)
+
+
 def lines_of(aipp):
     lines = ["aipp_mode : static", "input_format : RGB888_U8"]
     for group in ("mean", "min", "var_reci"):
@@ -54,6 +60,58 @@ def test_a_block_is_read_back_in_any_order_spacing_and_with_comments(tmp_path, a
     path = tmp_path / "aipp.config"
     path.write_text(head + "".join(line.replace(" : ", colon) + end for line in lines) + "}\n")
     assert read_aipp(path) == aipp
+
+
+PIECES = [
+    "aipp_op",
+    "{",
+    "}",
+    ":",
+    "a",
+    "mean_chn_0",
+    "aipp_mode",
+    "static",
+    "nan",
+    "-1",
+    "1e9",
+    "\f",
+    "\v",
+    "\x85",
+    '"',
+]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12), data=st.data())
+def test_any_text_is_read_or_refused_in_one_message(tmp_path, pieces, data):
+    text = " ".join(lines_of(Aipp()))
+    at = data.draw(st.integers(0, len(text)))
+    path = tmp_path / "aipp.config"
+    path.write_text(
+        f"aipp_op {{ {text[:at]}{' '.join(pieces)}{text[at:]} }}", encoding="utf-8", errors="replace"
+    )
+    try:
+        read_aipp(path)
+    except GuideError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+
+
+def test_all_white_space_of_the_format_may_stand_anywhere(tmp_path):
+    path = tmp_path / "aipp.config"
+    path.write_bytes(b"\f" + "\v\f".join(["aipp_op {", *lines_of(Aipp()), "}"]).encode() + b"\f\n")
+    assert read_aipp(path) == Aipp()
+
+
+def test_a_long_file_is_read_in_time_that_follows_its_length(tmp_path):
+    path = tmp_path / "aipp.config"
+    path.write_text("aipp_op { " + "a" * 10**6 + " }")
+    with refused(f"{path}: expected `key : value`, found 'aaa", whole=False):
+        read_aipp(path)
+
+
+def test_a_picture_of_another_size_than_the_file_says_is_refused(make_onnx):
+    with refused("AIPP src_image_size is (4, 6), input 'image' has the width and height (6, 4)."):
+        fold(load(make_onnx()), Aipp(size=(4, 6)))
+    fold(load(make_onnx()), Aipp(size=(6, 4)))
 
 
 def test_the_smallest_block_and_steps_that_are_switched_off(tmp_path):
@@ -91,6 +149,20 @@ STATIC, RGB = (
         ("aipp_op { BOTH mean_chn_0 : abc }", "mean_chn_0 cannot have the value 'abc'."),
         ("aipp_op { BOTH var_reci_chn_2 : }", "expected `key : value`, found 'var_reci_chn_2'."),
         ("aipp_op { BOTH src_image_size_w : 1.5 }", "src_image_size_w cannot have the value '1.5'."),
+        ("aipp_op { BOTH src_image_size_h : -4 }", "src_image_size_h cannot have the value '-4'."),
+        ("aipp_op { BOTH src_image_size_h : 4097 }", "src_image_size_h cannot have the value '4097'."),
+        (
+            "aipp_op { BOTH src_image_size_h : 4 }",
+            "src_image_size_w and src_image_size_h: expected both, found one.",
+        ),
+        ("aipp_op { BOTH mean_chn_0 : nan }", "mean_chn_0 cannot have the value 'nan'."),
+        ("aipp_op { BOTH mean_chn_1 : -1 }", "mean_chn_1 cannot have the value '-1'."),
+        ("aipp_op { BOTH min_chn_2 : inf }", "min_chn_2 cannot have the value 'inf'."),
+        ("aipp_op { BOTH var_reci_chn_0 : 1e5 }", "var_reci_chn_0 cannot have the value '1e5'."),
+        ("aipp_op { BOTH var_reci_chn_0 : 1_0 }", "var_reci_chn_0 cannot have the value '1_0'."),
+        ("aipp_op { BOTH mean_chn_0 : \u00b2 }", "mean_chn_0 cannot have the value '\u00b2'."),
+        ("aipp_op { BOTH \u00a0 }", r"expected `key : value`, found '\xa0'."),
+        ("aipp_op { BOTH a : { }", "expected `key : value`, found 'a'."),
         ("aipp_op { BOTH rbuv_swap_switch : maybe }", "rbuv_swap_switch cannot have the value 'maybe'."),
     ],
 )
@@ -118,7 +190,9 @@ def test_what_is_no_text_file_is_named(tmp_path, capsys):
     with refused(f"{path}: not a text file in UTF-8."):
         read_aipp(path)
     assert cli.command(lambda _: read_aipp(tmp_path))([]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path}: Is a directory\n"
+    assert (
+        capsys.readouterr().err == f"error: {tmp_path}: not a regular file, which is needed here; name one.\n"
+    )
 
 
 def run(model, images):
@@ -130,7 +204,7 @@ def run(model, images):
     return session.run(["scaled", "sums"], {"image": images})
 
 
-@given(aipp=BLOCKS, seed=st.integers(0, 999), count=st.integers(1, 3))
+@given(aipp=BLOCKS.map(sizeless), seed=st.integers(0, 999), count=st.integers(1, 3))
 def test_the_folded_graph_computes_what_atc_documents(make_onnx, aipp, seed, count):
     pictures = np.random.default_rng(seed).integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
     stored = pictures.astype(np.float64)[..., ::-1] if aipp.swap_rb else pictures.astype(np.float64)
@@ -141,7 +215,7 @@ def test_the_folded_graph_computes_what_atc_documents(make_onnx, aipp, seed, cou
     np.testing.assert_allclose(sums, values.sum((1, 2)), rtol=0, atol=24e-6 * largest)
 
 
-@given(aipp=BLOCKS, seed=st.integers(0, 999), count=st.integers(1, 3))
+@given(aipp=BLOCKS.map(sizeless), seed=st.integers(0, 999), count=st.integers(1, 3))
 def test_numpy_computes_what_the_folded_graph_does(make_onnx, aipp, seed, count):
     pictures = np.random.default_rng(seed).integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
     found = apply(aipp, pictures)

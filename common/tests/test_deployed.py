@@ -81,7 +81,7 @@ def test_another_second_input_than_the_known_one_is_refused(make_onnx, aipp_less
     with pytest.raises(GuideError) as error:
         open_deployed(add_input(make_onnx()), None, read_facts(aipp_less), aipp_less, optional)
     assert str(error.value).startswith(f"{aipp_less / 'tiny.onnx'}: not Tiny: expected inputs and outputs [")
-    assert "('size', (3,))" in str(error.value).partition("found")[2]
+    assert "('size', (3,), 'float32')" in str(error.value).partition("found")[2]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_another_second_input_than_the_known_one_is_refused(make_onnx, aipp_less
         ('"N", 3, 4, 6', '"N", 3, 4, 5'),
         ('["N", 3]', '["N", 4]'),
         ('["N", 3]', '["N", 3, 1]'),
+        ('["N", 3]\ndtype = "float32"', '["N", 3]\ndtype = "float16"'),
     ],
 )
 def test_another_network_than_model_toml_describes_is_refused_by_name(make_onnx, write_model, old, new):
@@ -99,4 +100,5 @@ def test_another_network_than_model_toml_describes_is_refused_by_name(make_onnx,
     with pytest.raises(GuideError) as error:
         open_deployed(make_onnx(), None, read_facts(folder), folder)
     assert str(error.value).startswith(f"{folder / 'tiny.onnx'}: not Tiny: expected inputs and outputs [")
-    assert str(error.value).endswith("found [('image', (4, 6, 3)), ('scaled', (3, 4, 6)), ('sums', (3,))].")
+    outputs = "('scaled', (3, 4, 6), 'float32'), ('sums', (3,), 'float32')"
+    assert str(error.value).endswith(f"found [('image', (4, 6, 3), 'uint8'), {outputs}].")

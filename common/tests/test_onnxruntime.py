@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,13 @@ def test_an_open_model_describes_itself_and_runs(make_onnx):
         scaled, sums = network.run({"image": given})
     np.testing.assert_array_equal(scaled, 2 * given + np.float32(0.5))
     np.testing.assert_array_equal(sums, given.sum((2, 3)))
+
+
+def test_a_path_that_is_no_utf8_is_opened(make_onnx):
+    path = make_onnx()
+    odd = path.rename(path.with_name(os.fsdecode(b"\xff.onnx")))
+    with OnnxRuntime(odd) as opened:
+        assert opened.inputs[0].name == "image"
 
 
 def test_a_network_is_told_from_any_other(make_onnx):

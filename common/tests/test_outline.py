@@ -88,7 +88,9 @@ def test_a_missing_file_and_a_directory_are_named(tmp_path, capsys):
     with refused(f"{tmp_path / 'lost.onnx'}: no such ONNX file.", whole=False):
         load(tmp_path / "lost.onnx")
     assert cli.command(lambda _: load(tmp_path))([]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path}: Is a directory\n"
+    assert (
+        capsys.readouterr().err == f"error: {tmp_path}: not a regular file, which is needed here; name one.\n"
+    )
 
 
 @pytest.mark.parametrize("batch", ["N", 4])

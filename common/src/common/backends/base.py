@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import GuideError
-from common.graph.outline import Value
+from common.graph.outline import Shape, Value
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -82,7 +82,17 @@ def feed(deployed: Backend, feeds: Mapping[str, Array]) -> list[Array]:
             raise GuideError(
                 f"output {value.name!r} has the shape {output.shape} for {size} images; the batch must be first."
             )
+        if value.shape and not _has_shape(output, value.shape):
+            raise GuideError(
+                f"output {value.name!r} has the shape {output.shape}, the model says {value.shape}; export it again."
+            )
     return [output[:count] for output in outputs]
+
+
+def _has_shape(output: Array, shape: Shape) -> bool:
+    """Tell whether an output has a shape but for the batch; a dynamic dimension is of any size."""
+    sides = zip(output.shape[1:], shape[1:], strict=False)
+    return output.ndim == len(shape) and all(side == dim for side, dim in sides if isinstance(dim, int))
 
 
 def check_outputs(values: Sequence[Value], outputs: Sequence[Array]) -> None:

@@ -10,6 +10,7 @@ from common.backends.onnxruntime import OnnxRuntime
 from common.errors import GuideError
 from common.facts import Facts, Tensor
 from common.graph.aipp import Aipp, named_aipp
+from common.graph.outline import Graph
 
 BACKENDS = ("onnxruntime",)
 
@@ -32,20 +33,37 @@ def open_model(
 
 
 def open_deployed(
-    path: Path, backend: str | None, facts: Facts, folder: Path, optional: Sequence[Tensor] = ()
+    path: Path,
+    backend: str | None,
+    facts: Facts,
+    folder: Path,
+    optional: Sequence[Tensor] = (),
+    *,
+    optimise: bool = True,
 ) -> Backend:
     """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network.
 
-    `optional` are the inputs that another form of it has after those that model.toml says.
+    `optional` are the inputs that another form of it has after those that model.toml says; `optimise` as above.
     """
     aipp = named_aipp(facts, folder)
-    opened = open_model(path, backend, aipp)
-    inputs = (*facts.inputs, *optional) if len(opened.inputs) > len(facts.inputs) else facts.inputs
-    expected = [(tensor.name, tensor.image_shape) for tensor in (*inputs, *facts.outputs)]
-    if aipp:  # the picture comes as it is stored, channels last
-        (name, (channels, height, width)), *outputs = expected
-        expected = [(name, (height, width, channels)), *outputs]
-    found = [(value.name, value.shape[1:]) for value in (*opened.inputs, *opened.outputs)]
-    if found != expected:
-        raise GuideError(f"{path}: not {facts.title}: expected inputs and outputs {expected}, found {found}.")
+    opened = open_model(path, backend, aipp, optimise=optimise)
+    check_network(path, opened, facts, optional, aipp)
     return opened
+
+
+def check_network(
+    path: Path,
+    found: Backend | Graph,
+    facts: Facts,
+    optional: Sequence[Tensor] = (),
+    aipp: Aipp | None = None,
+) -> None:
+    """Refuse a file whose inputs and outputs are not those of a model directory's network, see `open_deployed`."""
+    inputs = (*facts.inputs, *optional) if len(found.inputs) > len(facts.inputs) else facts.inputs
+    expected = [(tensor.name, tensor.image_shape, tensor.dtype) for tensor in (*inputs, *facts.outputs)]
+    if aipp:  # the picture comes as it is stored, channels last
+        (name, (channels, height, width), _), *outputs = expected
+        expected = [(name, (height, width, channels), "uint8"), *outputs]
+    there = [(value.name, value.shape[1:], value.dtype) for value in (*found.inputs, *found.outputs)]
+    if there != expected:
+        raise GuideError(f"{path}: not {facts.title}: expected inputs and outputs {expected}, found {there}.")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.backends.base import Array
-from common.errors import GuideError
-from common.files import file_hash
+from common.errors import GuideError, about
 from common.graph import outline
 from common.graph.aipp import Aipp, fold
+from common.graph.bounds import memory
+from common.graph.external import network_hash
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,14 +28,20 @@ class OnnxRuntime:
 
         proto = outline.load(path)
         if aipp:
-            proto = fold(proto, aipp)
-        self.identity = f"{file_hash(path)} {aipp}"
+            with about(path):
+                proto = fold(proto, aipp)
+        self.identity = f"{network_hash(path)} {aipp}"
         graph = outline.describe(proto)
         self.inputs, self.outputs = graph.inputs, graph.outputs
-        source = proto.SerializeToString() if aipp else str(path)
+        # ONNX Runtime takes no path that is no UTF-8.
+        source = proto.SerializeToString() if aipp or not _is_utf8(path) else str(path)
+        _limit(memory(proto))
         del proto  # a large network need not be in memory once more
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; the warnings are about the graph optimiser's own doings
+        options.log_severity_level = (
+            4  # nothing: errors are told by exceptions, the rest is the optimiser's own doings
+        )
+        options.add_session_config_entry("session.use_env_allocators", "1")  # that of `_limit`
         options.enable_mem_pattern = False  # it keeps the memory for the maps twice, and gains no time
         if not optimise:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -57,3 +64,21 @@ class OnnxRuntime:
     def __exit__(self, *exc: object) -> None:
         """Release the session and its memory."""
         del self._session
+        _limit(2**30)  # in the place of this one's arena, which would be kept
+
+
+def _limit(most: int) -> None:
+    """Let the next session take at most so many bytes, in an arena of its own, as sessions have without a limit."""
+    import onnxruntime
+
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(where, onnxruntime.OrtArenaCfg({"max_mem": most}))
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -25,6 +25,12 @@ from common.facts import Facts, read_facts
 from common.files import read_text
 
 Value = TypeVar("Value")
+_WORD = re.compile(r'"[^"]*"|[{}:;,]|[^\s{}:;,"]+|"', re.ASCII)
+_KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+# The least and the largest value of the channels' keys, as documented; the NPU holds them in half precision.
+_RANGES = {"mean_chn": (0, 255), "min_chn": (0, 255), "var_reci_chn": (-65504, 65504)}
+_LONGEST = 4096  # pixels, the largest src_image_size
 # Steps that this reader does not implement: accepted only where they do nothing.
 _NEUTRAL = {
     "csc_switch": "false",
@@ -50,21 +56,21 @@ class Aipp:
 def read_aipp(path: Path) -> Aipp:
     """Read an AIPP file; a key given twice, an unknown key and a step not implemented here are errors."""
     try:
-        text = re.sub(r"#.*", "", read_text(path))
+        words = _WORD.findall(re.sub(r"#.*", "", read_text(path)))
     except FileNotFoundError:
         raise GuideError(f"{path}: no such AIPP file.") from None
-    block = re.fullmatch(r"\s*aipp_op\s*:?\s*\{(.*)\}\s*", text, re.DOTALL)
-    if not block:
+    head = 3 if words[1:2] == [":"] else 2
+    if words[:head] not in (["aipp_op", "{"], ["aipp_op", ":", "{"]) or words[-1] != "}":
         raise GuideError(f"{path}: expected exactly one block `aipp_op {{ key : value ... }}`.")
-    pairs = re.findall(r"(\w+)\s*:\s*(\"[^\"]*\"|[^\s;,]+)", block[1])
-    left = re.sub(r"\w+\s*:\s*(\"[^\"]*\"|[^\s;,]+)", "", block[1]).strip(" \t\r\n;,")
-    if left:
-        raise GuideError(f"{path}: expected `key : value`, found {left.split()[0]!r}.")
+    body = [word for word in words[head:-1] if word not in ";,"]
     values: dict[str, str] = {}
-    for key, value in pairs:
+    for at in range(0, len(body), 3):
+        key, *rest = body[at : at + 3]
+        if not _KEY.fullmatch(key) or rest[:1] != [":"] or len(rest) < 2 or rest[1] in "{}:":
+            raise GuideError(f"{path}: expected `key : value`, found {key[:80]!r}.")
         if key in values:
             raise GuideError(f"{path}: {key} is given twice, which ATC refuses.")
-        values[key] = value
+        values[key] = rest[1]
     return _build(path, values)
 
 
@@ -123,13 +129,26 @@ def _take(values: dict[str, str], key: str, convert: Callable[[str], Value], def
 
 
 def _channels(values: dict[str, str], group: str, default: float) -> tuple[float, float, float]:
-    first, second, third = (_take(values, f"{group}_{c}", float, default) for c in range(3))
+    def convert(text: str) -> float:
+        least, most = _RANGES[group]
+        if not _NUMBER.fullmatch(text) or not least <= float(text) <= most:
+            raise ValueError
+        return float(text)
+
+    first, second, third = (_take(values, f"{group}_{c}", convert, default) for c in range(3))
     return first, second, third
 
 
 def _size(values: dict[str, str]) -> tuple[int, int] | None:
-    width, height = (_take(values, f"src_image_size_{side}", int, 0) for side in "wh")
-    return (width, height) if width or height else None
+    def convert(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,4}", text) or int(text) > _LONGEST:
+            raise ValueError
+        return int(text)
+
+    width, height = (_take(values, f"src_image_size_{side}", convert, 0) for side in "wh")
+    if bool(width) != bool(height):
+        raise GuideError("src_image_size_w and src_image_size_h: expected both, found one.")
+    return (width, height) if width else None
 
 
 def apply(aipp: Aipp, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -159,6 +178,7 @@ def fold(proto: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
     batch, channels, height, width = dims
     if channels.dim_value != 3:
         raise GuideError(f"AIPP RGB888_U8 needs 3 channels, found {channels.dim_value} in input {name!r}.")
+    _check_size(aipp, name, (width.dim_value, height.dim_value))
     for node in graph.node:
         for i, consumed in enumerate(node.input):
             if consumed == name:
@@ -188,3 +208,11 @@ def fold(proto: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
     shape = [d.dim_param or d.dim_value for d in (batch, height, width)] + [3]
     images[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.UINT8, shape))
     return folded
+
+
+def _check_size(aipp: Aipp, name: str, found: tuple[int, int]) -> None:
+    """Refuse a picture size, where the file states one, that is not the input's; 0 is a dynamic side."""
+    if aipp.size and all(found) and aipp.size != found:
+        raise GuideError(
+            f"AIPP src_image_size is {aipp.size}, input {name!r} has the width and height {found}."
+        )

@@ -10,6 +10,9 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from common.errors import GuideError
+from common.files import read_bytes
+from common.graph.bounds import check_ends, check_tensors, check_values
+from common.graph.external import load_weights, weight_files
 
 Shape = tuple[int | str, ...]
 Sides = tuple[int, ...]
@@ -36,10 +39,14 @@ class Graph:
 
 
 def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
-    """Read an ONNX file; anything else is an error. Without `check` it may be one for ATC, with operators of its own."""
+    """Read an ONNX file with its weights; anything else, and one that promises more than it holds, is an error.
+
+    Without `check` it may be one for ATC, with operators of its own; weights in files beside it are then not read.
+    """
     try:
-        proto = onnx.load(path)
+        proto = onnx.load_model_from_string(read_bytes(path))
         if check:
+            load_weights(path, proto)
             onnx.checker.check_model(proto)
     except FileNotFoundError:
         raise GuideError(f"{path}: no such ONNX file. Make it as the README's section 3 says.") from None
@@ -51,8 +58,15 @@ def load(path: Path, *, check: bool = True) -> onnx.ModelProto:
         raise GuideError(f"{path}: not a valid ONNX file: {reason}.{hint}") from None
     except DecodeError:
         proto = onnx.ModelProto()
-    if not any(entry.domain in _STANDARD for entry in proto.opset_import):  # what is read last
+    domains = [entry.domain for entry in proto.opset_import]  # what is read last
+    if not any(domain in _STANDARD for domain in domains) or not all(isinstance(d, str) for d in domains):
         raise GuideError(f"{path}: not an ONNX file, or a truncated one; export it again.")
+    check_ends(path, proto.graph)
+    if check:
+        check_tensors(path, proto)
+        check_values(path, proto)
+    else:
+        weight_files(path, proto)
     return proto
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 
+from common.cli import announce
 from common.errors import GuideError
 from common.graph.outline import load
 
@@ -18,8 +19,12 @@ def simplify(source: Path, target: Path, skipped: Sequence[str] = ()) -> tuple[i
     """
     import onnxsim
 
+    announce("simplifying the graph")
     before = load(source)
-    after, valid = onnxsim.simplify(before, skipped_optimizers=list(skipped))
+    try:
+        after, valid = onnxsim.simplify(before, skipped_optimizers=list(skipped))
+    except Exception as error:  # noqa: BLE001  onnxsim hands on those of its parts, which share no base class
+        raise GuideError(f"{source}: onnxsim cannot simplify this graph: {error}") from None
     if not valid:
         raise GuideError(f"{source}: onnxsim itself says that its simplified graph computes something else.")
     onnx.save(after, target)
