@@ -102,6 +102,15 @@ def test_a_mixlist_is_passed_on_with_a_mixed_precision(make_onnx, write_model):
     assert command[-3:-1] == ["--precision_mode=allow_mix_precision", "--modify_mixlist=ops.json"]
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"black-list": {"to-add": ["NoSuchOperator"]}}'])
+def test_a_mixlist_that_atc_would_not_take_is_refused(make_onnx, write_model, text):
+    new = 'precision_mode = "allow_mix_precision"\nmodify_mixlist = "ops.json"\n'
+    folder = write_model(("enable_small_channel = 1\n", new))
+    (folder / "ops.json").write_text(text)
+    with pytest.raises(GuideError, match=r"ATC would not convert this as model.toml says:\n  .*ops\.json: "):
+        atc_command(read_facts(folder), make_onnx(), 1, "Ascend310", folder)
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_chip_is_asked_for_where_none_is_named(npu_smi, capsys):
     one = "| 0 310 | OK | 15.8 42 |\n| 0 0 | 0000:80:00.0 | 0 |\n"
@@ -195,7 +204,7 @@ def test_outputs_without_a_named_node_are_refused(folder):
             "src_image_size_w : 6 src_image_size_h : 5",
             "src_image_size is (6, 5), the input's width and height",
         ),
-        ("src_image_size_w : 6", "src_image_size is (6, 0), the input's width and height are (6, 4)"),
+        ("src_image_size_w : 6", "src_image_size_w and src_image_size_h: expected both, found one."),
         ("crop : true", "aipp.config: `crop : true` is not supported here"),
     ],
 )
@@ -351,7 +360,7 @@ def test_without_atc_the_message_says_how_to_get_it(capsys):
     [
         ("lost.onnx", "no such ONNX file. Make it as the README's section 3 says."),
         ("aipp.config", "not an ONNX file, or a truncated one; export it again."),
-        (".", "Is a directory"),
+        (".", "not a regular file, which is needed here; name one."),
     ],
 )
 @pytest.mark.usefixtures("folder")

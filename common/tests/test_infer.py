@@ -8,12 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import onnx
 import pytest
 
+from common import files
 from common.backends.deployed import open_model
 from common.engine import stream
 from common.infer import infer, main
@@ -77,7 +77,8 @@ def test_every_input_gets_every_output_in_a_file_of_its_own(
     assert results(tmp_path / "result") == expected(images)
     size = options[1] if options[:1] == ["--batch-size"] else "1"
     perf = tmp_path / "result" / f"perf_vision_batchsize_{size}_device_0.txt"
-    assert sorted(p.name for p in perf.parent.iterdir()) == ["dumpOutput_device0", "infer.json", perf.name]
+    others = ["dumpOutput_device0", "infer.json", "performance.json"]
+    assert sorted(p.name for p in perf.parent.iterdir()) == sorted([*others, perf.name])
     printed = capsys.readouterr()
     assert printed.out.startswith(perf.read_text())
     assert printed.out.endswith("result/dumpOutput_device0: results of 7 inputs\n")
@@ -112,8 +113,11 @@ def test_the_model_is_called_with_batches_of_the_size_asked_for_else_its_own(
 
 def test_every_stage_is_timed(tmp_path, make_onnx, make_inputs):
     make_inputs(5)
+    parts = []
     with open_model(make_onnx()) as deployed:
-        seconds = infer(deployed, sorted((tmp_path / "prep").iterdir()), tmp_path / "result", 2, "bin")
+        infer(deployed, sorted((tmp_path / "prep").iterdir()), tmp_path / "result", 2, "bin", parts.append)
+    (part,), seconds = parts, parts[0].seconds
+    assert (part.inputs, part.batch_size) == (5, 2)
     assert list(seconds)[-1] == "total"
     assert set(seconds) == {"read", "preprocess", "infer", "post", "total"}
     assert min(seconds.values()) > 0
@@ -234,29 +238,40 @@ def test_other_inputs_of_the_same_names_are_computed_even_if_they_are_older(
     assert results(tmp_path / "result") == expected(others)
 
 
+KILLED = """
+import os, signal, sys, time
+from common import files, infer
+
+def write_or_die(path, array, write=infer.write_array):
+    if path.name == "img_25_2.bin":
+        with files.staged(path) as temporary:
+            temporary.write_bytes(b"half a result")
+            while not all((path.parent / name).exists() for name in earlier):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+    write(path, array)
+
+infer.write_array, earlier = write_or_die, sys.argv[1].split(",")
+infer.main(sys.argv[2:])
+"""
+
+
 def test_a_killed_run_is_completed_and_what_it_had_finished_is_kept(tmp_path, arguments, make_inputs):
     images = make_inputs(40)
     folder = tmp_path / "result" / "dumpOutput_device0"
-    folder.mkdir(parents=True)
-    # A pipe nobody reads, in the place of the temporary file of img_25's second output, holds the run there.
-    blocked = folder / ".img_25_2.part.bin"
     earlier = {f"img_{i:02}_{k}.bin" for i in range(26) for k in (1, 2)} - {"img_25_2.bin"}
-    os.mkfifo(blocked)
-    with subprocess.Popen([sys.executable, "-m", "common.infer", *arguments, "--batch-size", "4"]) as run:
-        while not all((folder / name).exists() for name in earlier):
-            assert run.poll() is None
-            time.sleep(0.01)
-        run.send_signal(signal.SIGKILL)
-    assert run.returncode == -signal.SIGKILL
-    blocked.unlink()
-    blocked.write_bytes(b"half a result")
+    words = [sys.executable, "-c", KILLED, ",".join(earlier), *arguments, "--batch-size", "4"]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    (half,) = (path for path in folder.glob(".*.part.bin") if path.read_bytes() == b"half a result")
     left = {name: data for name, data in results(tmp_path / "result").items() if not name.startswith(".")}
     assert left.items() <= expected(images).items()
     finished = {name for name in left if {f"{name[:6]}_1.bin", f"{name[:6]}_2.bin"} <= left.keys()}
     assert earlier - finished == {"img_25_1.bin"}
 
     before = mtimes(tmp_path / "result")
+    files.remove_leftovers.cache_clear()
     assert main([*arguments, "--batch-size", "4"]) == 0
+    assert not half.exists()
     now = {name: data for name, data in results(tmp_path / "result").items() if not name.startswith(".")}
     assert now == expected(images)
     kept = {name for name, time_ns in mtimes(tmp_path / "result").items() if before.get(name) == time_ns}
@@ -288,7 +303,7 @@ def test_wrong_inputs_are_named_before_anything_is_written(tmp_path, arguments, 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--input", "lost.info", "lost.info: No such file or directory"),
+        ("--input", "lost.info", "lost.info: no such list or directory"),
         ("--input", "empty", "empty: holds no .bin file."),
         ("--model", "lost.onnx", "lost.onnx: no such ONNX file. Make it as the README's section 3 says."),
         ("--model", "tiny.om", "tiny.om: expected an .onnx file."),
@@ -347,3 +362,99 @@ def test_results_of_another_tool_are_not_replaced(tmp_path, arguments, make_inpu
     assert main(arguments) == 1
     assert "holds results that another tool made" in capsys.readouterr().err
     assert path.read_bytes() == b"from the NPU"
+
+
+def performance(text):
+    """Return what a run printed of its performance: what it covers, and how many inputs in how many runs."""
+    found = re.findall(r"^\[covers\] (.*)$|performance of (.*)$", text, re.MULTILINE)
+    return ["".join(either) for either in found]
+
+
+def test_the_performance_of_a_resumed_run_is_that_of_all_its_parts(tmp_path, arguments, make_inputs, capsys):
+    make_inputs(10)
+    perf, folder = (
+        tmp_path / "result" / name for name in ("perf_vision_batchsize_1_device_0.txt", "dumpOutput_device0")
+    )
+    assert main(arguments) == 0
+    assert performance(capsys.readouterr().out) == ["10 inputs"]
+    (folder / "img_03_1.bin").unlink()
+    assert main(arguments) == 0
+    assert performance(capsys.readouterr().out) == [
+        "inputs: 11, runs: 2, results there: 10",
+        "11 inputs in 2 runs",
+    ]
+    written = perf.read_text()
+    assert main(arguments) == 0
+    assert perf.read_text() == written
+    for path in folder.iterdir():
+        path.unlink()
+    assert main(arguments) == 0
+    assert performance(capsys.readouterr().out) == ["10 inputs"]
+
+
+def test_a_run_that_ends_with_an_error_leaves_the_performance_of_what_it_did(
+    tmp_path, arguments, make_inputs, capsys
+):
+    make_inputs(6)
+    good = (tmp_path / "prep" / "img_04.bin").read_bytes()
+    nan = np.full(3 * 4 * 6, np.nan, np.float32).tobytes()
+    (tmp_path / "prep" / "img_04.bin").write_bytes(nan)
+    assert main(arguments) == 1
+    assert performance(capsys.readouterr().out)[-1] == "4 inputs"  # another thread may have written the next
+    (tmp_path / "prep" / "img_04.bin").write_bytes(good)
+    assert main(arguments) == 0
+    covers, inputs = performance(capsys.readouterr().out)
+    assert inputs in ("5 inputs in 2 runs", "6 inputs in 2 runs")
+    assert covers == f"inputs: {inputs[0]}, runs: 2, results there: 6"
+
+
+def test_shards_into_one_directory_are_parts_of_one_performance(arguments, make_inputs, capsys):
+    make_inputs(9)
+    for number in (1, 2):
+        assert main([*arguments, "--shard", f"{number}/2"]) == 0
+    assert performance(capsys.readouterr().out)[-2:] == [
+        "inputs: 9, runs: 2, results there: 9",
+        "9 inputs in 2 runs",
+    ]
+
+
+def keep_weights_beside(path):
+    """Move the weights of a model into the file `weights.bin` beside it."""
+    proto = onnx.load(path)
+    onnx.save(proto, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+
+
+def test_changed_weights_in_a_file_beside_the_model_make_another_network(
+    tmp_path, arguments, make_inputs, capsys
+):
+    images = make_inputs(3)
+    keep_weights_beside(tmp_path / "tiny.onnx")
+    assert main(arguments) == 0
+    assert results(tmp_path / "result") == expected(images)
+    weights = tmp_path / "weights.bin"
+    data = np.frombuffer(weights.read_bytes(), np.float32).copy()
+    data[np.flatnonzero(data == 0)] = 5  # the bias
+    weights.write_bytes(data.tobytes())
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert "already have their results" not in capsys.readouterr().out
+    assert results(tmp_path / "result") == expected(images, bias=5)
+
+
+@pytest.mark.parametrize("content", ["[]", "[1, 2]", '"sources"', "null", "7", '{"sources": 3}', "[" * 10**5])
+def test_a_record_of_another_kind_is_no_record(tmp_path, arguments, make_inputs, content):
+    images = make_inputs(2)
+    assert main(arguments) == 0
+    (tmp_path / "result" / "infer.json").write_text(content)
+    assert main(arguments) == 0
+    assert results(tmp_path / "result") == expected(images)
+
+
+def test_a_model_for_a_batch_that_no_memory_holds_is_refused(arguments, make_onnx, make_inputs, capsys):
+    make_inputs(1)
+    make_onnx(batch=2**31)
+    assert main(arguments) == 1
+    assert capsys.readouterr().err == (
+        "error: tiny.onnx: the input 'image' has the shape (2147483648, 3, 4, 6), 618475290624 bytes, more than "
+        "1073741824; export the model for a smaller batch.\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -46,7 +47,7 @@ def test_a_line_of_another_form_is_named_by_file_and_number(tmp_path, line):
     ("content", "message"),
     [
         (b"", "lists no input; make it again with get_info.py"),
-        (np.arange(72, dtype="<f4").tobytes(), "not a text file in UTF-8."),
+        (np.arange(72, dtype="<f4").tobytes(), "not a text file."),
     ],
 )
 def test_what_is_no_list_is_refused_by_name(tmp_path, content, message):
@@ -85,6 +86,15 @@ def test_the_command_lists_bin_files_with_the_size_given(tmp_path, monkeypatch, 
     expected = "0 prep/img_00.bin 6 4\n1 prep/img_01.bin 6 4\n2 prep/img_02.bin 6 4\n"
     assert Path("out/list.info").read_text() == expected
     assert capsys.readouterr().out == "out/list.info: 3 inputs\n"
+
+
+def test_names_that_are_no_utf8_are_listed_as_they_are_and_found_again(tmp_path, capsys):
+    folder = os.fsencode(tmp_path) + b"/b\xff"
+    Path(os.fsdecode(folder)).mkdir()
+    (Path(os.fsdecode(folder)) / "a.bin").touch()
+    assert main(["bin", os.fsdecode(folder), str(tmp_path / "x.info"), "6", "4"]) == 0
+    assert (tmp_path / "x.info").read_bytes() == b"0 " + folder + b"/a.bin 6 4\n"
+    assert read_info(tmp_path / "x.info") == [Path(os.fsdecode(folder + b"/a.bin"))]
 
 
 def test_the_command_lists_pictures_with_their_own_sizes(tmp_path, monkeypatch):

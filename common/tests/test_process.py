@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.errors import GuideError
 from common.process import quote, resolve, run
 from tests.conftest import refused
 
@@ -69,6 +73,33 @@ def test_a_program_that_is_only_captured_prints_nothing(program, capfd):
 def test_both_streams_in_any_encoding_and_a_last_line_without_end_are_kept(program):
     program("tool", "import os\nos.write(2, b'\\xd6\\xd0\\n')\nos.write(1, b'end')\n")
     assert run(["tool"], "") == (0, "\ufffd\ufffd\nend")
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_program_that_does_not_end_is_given_up_with_all_that_it_started(program):
+    child = "import os, signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    program("tool", f"import subprocess, sys\nsubprocess.run([sys.executable, '-S', '-c', {child!r}])\n")
+    with pytest.raises(GuideError) as error:
+        run(["tool", "a"], "Install it.", seconds=2, capture=True)
+    words = (
+        r"`tool a` has not ended after 2 seconds and was given up; its last words were:\n(\d+)\nInstall it."
+    )
+    pid = int(re.fullmatch(words, str(error.value))[1])
+    end = time.monotonic() + 60
+    while runs(pid) and time.monotonic() < end:  # it is told to end, and does so in its own time
+        time.sleep(0.01)
+    assert not runs(pid)
+
+
+def test_a_program_does_not_wait_for_what_one_could_type(program):
+    program("tool", "import sys\nprint(sys.stdin.read() == '')\n")
+    assert run(["tool"], "", capture=True) == (0, "True\n")
 
 
 @pytest.mark.usefixtures("nothing_on_path")

@@ -1,10 +1,16 @@
-"""npu_smi.py: the chips in the table of `npu-smi info`."""
+"""smi.py: the chips in the table of `npu-smi info`."""
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ascend_tools.testing.reference import root
 from common.errors import GuideError
+from common.npu_tools import smi
 from common.npu_tools.smi import Chip, parse, soc_version
 
 LINE = "+-------------------+-----------------+------------------------------------------------------+\n"
@@ -43,12 +49,30 @@ ONE_ROW = rows(0, "310P3", 0, 0, "0000:82:00.0").splitlines(keepends=True)[1]
 CARD = "".join(rows(2, "310", chip, 8 + chip, f"0000:0{chip}:00.0") + LINE for chip in range(4))
 CARD_CHIPS = [chip(npu=2, chip=number, device=8 + number, soc="Ascend310") for number in range(4)]
 TWO = rows(1, "310P3", 0, 0, "0000:82:00.0") + LINE + rows(5, "310P3", 0, 1, "0000:C2:00.0", health="Alarm")
-# The 910 tables name the whole chip and have no device column.
+# The 910 tables name the whole chip and have no device column, or the number that the host gives the chip.
 NO_DEVICE = rows(3, "910B4", 0, "", "0000:C1:00.0") + LINE + rows(4, "Ascend910", 0, "", "0000:C2:00.0")
+PHYSICAL = "".join(
+    rows(npu, "Ascend910", c, 2 * npu + c, f"0000:9{npu}:0{c}.0") for npu in (4, 5) for c in (0, 1)
+)
+NO_BUS = rows(0, "310B4", 0, 0, "NA", health="Alarm") + DOUBLE + rows(1, "310B4", 0, "-", "-", health="NA")
 TABLES = {
+    "910 with two chips on a card, in a container that sees two of eight cards": (
+        LINE + HEADER.replace("Device", "Phy-ID") + DOUBLE + PHYSICAL.replace("15.8", "-   ") + DOUBLE,
+        [chip(npu=4 + n // 2, chip=n % 2, device=n, soc="Ascend910") for n in range(4)],
+    ),
+    "boards that are no PCIe cards": (
+        LINE + HEADER + DOUBLE + NO_BUS + DOUBLE,
+        [chip(soc="Ascend310B4", health="Alarm"), chip(npu=1, device=1, soc="Ascend310B4", health="NA")],
+    ),
+    "indented, with blanks at the ends of lines, and longer bus ids": (
+        "".join(f"  {line} \n" for line in ONE.replace("0000:82", "00000000:82").splitlines()),
+        ONE_CHIP,
+    ),
+    "digits that are no number": (ONE.replace("| 0 ", "| \u00b2 "), []),
+    "a number of any length": (ONE.replace("| 0      ", f"| {'9' * 5000}"), []),
     "910": (
         LINE + HEADER.replace("Device", "      ") + DOUBLE + NO_DEVICE + DOUBLE,
-        [chip(npu=3, soc="Ascend910B4"), chip(npu=4, soc="Ascend910")],
+        [chip(npu=3, soc="Ascend910B4"), chip(npu=4, device=1, soc="Ascend910")],
     ),
     "one chip": (ONE, ONE_CHIP),
     "no title": (ONE.replace(TITLE, ""), ONE_CHIP),
@@ -109,3 +133,51 @@ def test_a_missing_tool_asks_for_the_option():
     words = "^the program `npu-smi` is not on PATH. Name the chip with --soc-version"
     with pytest.raises(GuideError, match=words):
         soc_version()
+
+
+def test_a_tool_that_says_no_more_than_why_is_shown_with_its_words(npu_smi):
+    npu_smi("dcmi module initialize failed. ret is -8005")
+    with pytest.raises(GuideError, match="(?s)no table of chips, but says:\ndcmi module .*--soc-version"):
+        soc_version()
+
+
+def test_a_driver_that_hangs_is_given_up(program, monkeypatch):
+    program("npu-smi", "import time\nprint('+----', flush=True)\ntime.sleep(600)\n")
+    monkeypatch.setattr(smi, "_SECONDS", 0.5)
+    words = "(?s)`npu-smi info` has not ended after 0.5 seconds and was given up; its last words were:\n.*--soc-version"
+    with pytest.raises(GuideError, match=words):
+        soc_version()
+
+
+@given(table=st.text("|+-= 0123456789\u00b2\u0663\u00a0\f\x85\x00abNAOKchipde:.", max_size=200))
+def test_any_text_is_read_or_no_table(table):
+    parse(table)
+
+
+@given(
+    at=st.integers(0, len(ONE) - 1), put=st.text("|0\u00b2\u00a0\f -:", max_size=3), cut=st.integers(0, 40)
+)
+def test_a_damaged_table_is_read_or_none(at, put, cut):
+    for found in parse(ONE[:at] + put + ONE[at + cut :]):
+        assert found.soc.startswith("Ascend")
+
+
+def test_tables_of_real_machines(pytestconfig):
+    samples = root(pytestconfig) / "ascend" / "samples"
+    if not samples.is_dir():
+        pytest.skip(
+            f"no printouts of real machines at {samples}; ASCEND_GUIDES_REFERENCE names another place"
+        )
+    for name, expected in json.loads((samples / "EXPECTED.json").read_text()).items():
+        if name.startswith("npu_smi/"):
+            chips = [
+                Chip(
+                    npu=each["npu_id"],
+                    chip=each["chip_id"],
+                    device=each["device_id"] if each["device_column"] == "Device" else order,
+                    soc=f"Ascend{each['name'].removeprefix('Ascend')}",
+                    health=each["health"],
+                )
+                for order, each in enumerate(expected.get("chips", []))
+            ]
+            assert parse((samples / name).read_text()) == chips, name

@@ -15,6 +15,7 @@ from pathlib import Path
 from common import cli, process
 from common.errors import GuideError
 from common.facts import Facts, Tensor, read_facts
+from common.graph import atc_types
 from common.graph.aipp import read_aipp
 from common.graph.outline import Graph, describe, load
 from common.npu_tools import smi
@@ -68,7 +69,7 @@ def atc_command(
         *_check_outputs(facts, graph),
         *_check_options(facts, folder),
     ]
-    if not re.fullmatch(r"Ascend[\w-]+", soc_version):
+    if not re.fullmatch(r"Ascend[\w-]+", soc_version, re.ASCII):
         problems.append(
             f"--soc-version: expected Ascend and the chip's name, as in Ascend310P3, found {soc_version!r}"
         )
@@ -147,15 +148,22 @@ def _check_options(facts: Facts, folder: Path) -> list[str]:
             )
         elif (choices := _OPTIONS[option]) and value not in choices:
             problems.append(f"--{option}: expected one of {', '.join(choices)}, found {value!r}")
-        elif option in _FILES and not (folder / value).is_file():
-            problems.append(f"--{option}: no such file: {folder / value}")
+        elif option in _FILES:
+            problems += _check_file(facts, option, folder / value)
     if "{" in facts.atc.output.replace("{batch_size}", ""):
         problems.append(f"output: expected no placeholder but {{batch_size}}, found {facts.atc.output!r}")
     if "modify_mixlist" in options and options.get("precision_mode") not in _MIX_MODES:
         problems.append(f"--modify_mixlist: needs --precision_mode to be one of {', '.join(_MIX_MODES)}")
-    if "insert_op_conf" in options and (folder / options["insert_op_conf"]).is_file():
-        problems += _check_aipp(facts, folder / options["insert_op_conf"])
     return problems
+
+
+def _check_file(facts: Facts, option: str, path: Path) -> list[str]:
+    """Look into the file that an option names, where its form is known here."""
+    if not path.is_file():
+        return [f"--{option}: no such file: {path}"]
+    if option == "modify_mixlist":
+        return atc_types.problems(path)
+    return _check_aipp(facts, path) if option == "insert_op_conf" else []
 
 
 def _check_aipp(facts: Facts, path: Path) -> list[str]:

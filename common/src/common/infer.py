@@ -4,36 +4,47 @@
 
 For each input `<stem>.bin` it writes `OUT/dumpOutput_device0/<stem>_<k>.bin`, k counting the model's outputs
 from 1, and one summary `OUT/perf_vision_batchsize_<N>_device_0.txt`. Run again after an interruption, it goes on
-with the inputs whose results are not complete.
+with the inputs whose results are not complete; the summary is then that of all runs together, from
+`OUT/performance.json`, and says what it covers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from common import cli, resume
+from common import alone, cli, resume
 from common.backends.base import Backend, choose_batch_size
 from common.backends.deployed import BACKENDS, open_model
 from common.engine.shard import add_shard
 from common.engine.stream import run
 from common.engine.task import Inputs, Outputs, Task
 from common.errors import GuideError
-from common.files import file_hash, write_array, write_text
+from common.files import write_array, write_text
 from common.graph.aipp import add_aipp, chosen_aipp
+from common.graph.external import network_hash
 from common.graph.outline import item_shape, only_input
 from common.npu_files.inputs import add_input, check_sizes, inputs_of
 from common.npu_files.results import DEVICE_FOLDER
-from common.npu_files.summary import write_summary
+from common.npu_files.summary import Part, add_part, write_parts
 from common.timing import Stopwatch
 
 Array = NDArray[Any]
 FORMATS = ("bin", "txt")
+# What the benchmark tool calls the stages of the stream.
+STAGES = {
+    "read": "preprocess",
+    "preprocess": "stack",
+    "infer": "infer",
+    "post": "postprocess",
+    "total": "total",
+}
 
 
 def result_paths(folder: Path, stem: str, count: int, suffix: str) -> list[Path]:
@@ -51,9 +62,14 @@ def write_output(path: Path, array: Array) -> None:
 
 
 def infer(
-    deployed: Backend, paths: Sequence[Path], out: Path, batch_size: int, suffix: str
-) -> dict[str, float]:
-    """Run all inputs, write all results, and return the seconds spent in each stage.
+    deployed: Backend,
+    paths: Sequence[Path],
+    out: Path,
+    batch_size: int,
+    suffix: str,
+    measured: Callable[[Part], object],
+) -> None:
+    """Run all inputs, write all results, and tell `measured` how many there are, also of a run that ends with an error.
 
     Stages as in the benchmark tool: read, preprocess (stacking a batch), infer, post (writing), total.
     """
@@ -70,21 +86,20 @@ def infer(
     watch = Stopwatch()
     sources = {path.stem: path for path in paths}
     results = run(Task(read, write), [deployed], sources, batch_size=batch_size, workers=2, watch=watch)
-    with closing(results):
-        for _ in cli.progress(results, len(paths), "infer"):
-            pass
-    names = {
-        "preprocess": "read",
-        "stack": "preprocess",
-        "infer": "infer",
-        "postprocess": "post",
-        "total": "total",
-    }
-    return {names[stage]: spent for stage, spent in watch.seconds.items()}
+    done = 0
+    try:
+        with closing(results):
+            for _ in cli.progress(results, len(paths), "infer"):
+                done += 1
+    finally:
+        if done:
+            seconds = watch.seconds
+            measured(Part(done, batch_size, {name: seconds[stage] for name, stage in STAGES.items()}))
 
 
 def remaining(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: int) -> list[Path]:
-    """Return the inputs whose results are not there yet, see `resume.unfinished`; `OUT/infer.json` is the record."""
+    """Return the inputs whose results are not there yet, see `resume.missing`; `OUT/infer.json` is the record."""
+    alone.take(out)
     folder, suffix = out / DEVICE_FOLDER, run["format"]
     other = next(each for each in FORMATS if each != suffix)
     if any(folder.glob(f"[!.]*.{other}")):
@@ -100,6 +115,20 @@ def remaining(paths: Sequence[Path], out: Path, run: dict[str, Any], outputs: in
         out / "infer.json", run, sources, lambda stem: result_paths(folder, stem, outputs, suffix)
     )
     return [sources[stem] for stem in todo]
+
+
+def _results(out: Path, run: dict[str, Any]) -> Iterator[Path]:
+    """Return the files with the first output of each input."""
+    return (out / DEVICE_FOLDER).glob(f"[!.]*_1.{run['format']}")
+
+
+def _summarise(out: Path, run: dict[str, Any], part: Part, *, goes_on: bool) -> None:
+    """Write and print the performance of this part and of those before it."""
+    parts = add_part(out / "performance.json", run, part, goes_on=goes_on)
+    perf = out / f"perf_vision_batchsize_{part.batch_size}_device_0.txt"
+    print(write_parts(perf, parts, sum(1 for _ in _results(out, run))), end="")
+    runs = f" in {len(parts)} runs" if len(parts) > 1 else ""
+    print(f"{perf}: performance of {cli.counted(sum(part.inputs for part in parts), 'input')}{runs}")
 
 
 @cli.command
@@ -134,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         batch_size = choose_batch_size(deployed, options.batch_size)
         check_sizes(paths, image)
         this = {
-            "model": file_hash(options.model),
+            "model": network_hash(options.model),
             "backend": deployed.name,
             "precision": deployed.precision,
             "aipp": repr(aipp),
@@ -143,13 +172,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         todo = remaining(paths, options.out, this, len(deployed.outputs))
         if len(todo) < len(paths):
             there = len(paths) - len(todo)
-            print(f"{there} of {len(paths)} inputs already have their results; going on with the rest")
+            print(
+                f"{there} of {cli.counted(len(paths), 'input')} already have their results; going on with the rest"
+            )
         if todo:
-            seconds = infer(deployed, todo, options.out, batch_size, options.output_format)
-            perf = options.out / f"perf_vision_batchsize_{batch_size}_device_0.txt"
-            print(write_summary(perf, len(todo), batch_size, seconds), end="")
-            print(f"{perf}: performance of {len(todo)} inputs")
-    print(f"{options.out / DEVICE_FOLDER}: results of {len(paths)} inputs")
+            summarise = partial(_summarise, options.out, this, goes_on=any(_results(options.out, this)))
+            infer(deployed, todo, options.out, batch_size, options.output_format, summarise)
+    print(f"{options.out / DEVICE_FOLDER}: results of {cli.counted(len(paths), 'input')}")
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common import cli
 from common.errors import GuideError
-from common.files import read_text, write_text
+from common.files import read_bytes, write_text
 from common.images.read import SUFFIXES, read_image
 
 
@@ -37,12 +37,15 @@ def write_info(out: Path, files: Sequence[tuple[str, int, int]]) -> None:
 
 
 def read_info(path: Path) -> list[Path]:
-    """Return the paths listed in an .info file, in its order, as they are written there."""
+    """Return the paths listed in an .info file, in its order, as they are written there; they need not be UTF-8."""
     paths = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    text = os.fsdecode(read_bytes(path))
+    if "\0" in text:
+        raise GuideError(f"{path}: not a text file.")
+    for number, line in enumerate(text.splitlines(), 1):
         parts = line.split()
         if len(parts) != 4:
-            raise GuideError(f"{path}:{number}: expected `index path width height`, found {line!r}.")
+            raise GuideError(f"{path}:{number}: expected `index path width height`, found {line[:200]!r}.")
         paths.append(Path(parts[1]))
     if not paths:
         raise GuideError(f"{path}: lists no input; make it again with get_info.py.")
@@ -84,5 +87,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [os.path.join(options.folder, path.name) for path in paths]  # noqa: PTH118
     files = [(name, *size) for name, size in zip(names, sizes, strict=True)]
     write_info(options.out, files)
-    print(f"{options.out}: {len(files)} inputs")
+    print(f"{options.out}: {cli.counted(len(files), 'input')}")
     return 0

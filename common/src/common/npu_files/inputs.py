@@ -44,6 +44,8 @@ def inputs_of(source: Path, shard: Container[str] | None = None) -> list[Path]:
 
     Those of other shards need not be there; a shard may have none.
     """
+    if not source.exists():
+        raise GuideError(f"{source}: no such list or directory; make it with preprocess.py and get_info.py.")
     if shard and _is_empty(source):
         return []
     paths = list_files(source, (".bin",)) if source.is_dir() else read_info(source)

@@ -158,7 +158,7 @@ def _refuse(folder: Path, what: str, names: list[str], remedy: str) -> None:
 
 def _fill_from_bytes(path: str, row: NDArray[np.float32], shape: tuple[int, ...]) -> None:
     """Read raw little-endian float32 values into `row`; one system call each to open, read and close."""
-    file = os.open(path, os.O_RDONLY)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is empty, not waited for
     try:
         count = os.readv(file, (row.data, bytearray(1)))  # the spare byte tells a file that is too long
         found = count if count <= row.nbytes else os.fstat(file).st_size
@@ -184,7 +184,7 @@ def _fill_from_text(
     Numbers with single spaces between them are a JSON array but for its commas and brackets, and simdjson reads that
     five times as fast as numpy. numpy reads what is no JSON, as `1.` and `nan`.
     """
-    file = os.open(path, os.O_RDONLY)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is empty, not waited for
     try:
         data = os.read(file, os.fstat(file).st_size)
     finally:
@@ -220,7 +220,9 @@ def network_of(folder: Path) -> str | None:
 def _run_of(folder: Path) -> dict[str, str]:
     """Return what `common.infer` noted of its run, backend and precision at least; nothing of other tools' results."""
     for record in (folder / "infer.json", folder.parent / "infer.json"):
-        with contextlib.suppress(OSError, ValueError, GuideError):  # absent, or not written by us
+        with contextlib.suppress(
+            OSError, ValueError, RecursionError, GuideError
+        ):  # absent, or not written by us
             run = json.loads(read_text(record))
             if isinstance(run, dict) and {"backend", "precision"} <= run.keys():
                 return {name: str(value) for name, value in run.items() if name != "sources"}

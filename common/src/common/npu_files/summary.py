@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
-from common.files import write_text
+import msgspec
+
+from common.errors import GuideError
+from common.files import read_bytes, write_json, write_text
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
-def write_summary(path: Path, count: int, batch_size: int, seconds: Mapping[str, float]) -> str:
-    """Write and return the performance summary in the benchmark tool's form.
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many inputs one call of a command took through the network, with what batch size, and the seconds by stage."""
+
+    inputs: Positive
+    batch_size: Positive
+    seconds: dict[str, Seconds]
+
+
+class _Record(msgspec.Struct, frozen=True):
+    run: dict[str, Any]
+    parts: list[Part]
+
+
+def add_part(record: Path, run: Mapping[str, Any], part: Part, *, goes_on: bool) -> list[Part]:
+    """Note a part in a record, and return it after those of the same run and batch size that were noted before.
+
+    Unless the run `goes_on`, or where the record is of another one or damaged, it begins anew.
+    """
+    earlier = []
+    if goes_on:
+        try:
+            found = msgspec.json.decode(read_bytes(record), type=_Record)
+        except (OSError, ValueError, RecursionError, GuideError):
+            found = _Record({}, [])
+        if found.run == run:
+            earlier = [each for each in found.parts if each.seconds.keys() == part.seconds.keys()]
+    parts = [*earlier, part]
+    write_json(record, {"run": run, "parts": [msgspec.to_builtins(each) for each in parts]})
+    return [each for each in parts if each.batch_size == part.batch_size]
+
+
+def write_parts(path: Path, parts: Sequence[Part], results: int) -> str:
+    """Write and return the summary of all parts together, see `write_summary`; they have one batch size.
+
+    Unless it is one that made all `results` there are, a last line says what it covers: a part that was killed left no
+    figures, and a result that was lost or outdated was made again.
+    """
+    inputs = sum(part.inputs for part in parts)
+    batches = sum(-(-part.inputs // part.batch_size) for part in parts)
+    seconds = {stage: sum(part.seconds[stage] for part in parts) for stage in parts[0].seconds}
+    covers = f"[covers] inputs: {inputs}, runs: {len(parts)}, results there: {results}\n"
+    return write_summary(
+        path, inputs, batches, seconds, "" if (len(parts), inputs) == (1, results) else covers
+    )
+
+
+def write_summary(
+    path: Path, count: int, batches: int, seconds: Mapping[str, float], covers: str = ""
+) -> str:
+    """Write and return the performance summary in the benchmark tool's form, with what it covers as its last line.
 
     Rates are images per second, latencies milliseconds: of the whole run (e2e), per image (data read,
     preprocess, infer) and per batch (post). "Interface" is the model call alone.
     """
-    batches = -(-count // batch_size)
     feeding = seconds["preprocess"] + seconds["infer"]
 
     def rate(amount: int, spent: float) -> str:
@@ -31,6 +85,7 @@ def write_summary(path: Path, count: int, batch_size: int, seconds: Mapping[str,
         + line("infer", count, feeding, f" Interface throughputRate: {rate(count, seconds['infer'])},")
         + line("post", batches, seconds["post"])
         + "-----------------------------------------------------------\n"
+        + covers
     )
     write_text(path, text)
     return text
