@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from common.facts import Accuracy, read_facts
 from common.report.figures import Figures, Origin
-from common.report.metrics_json import caveats_of, conclude, verdict
+from common.report.metrics_json import begin, caveats_of, conclude, verdict
 
 ACCURACY = Accuracy(
     dataset="NONE",
@@ -93,15 +93,17 @@ def test_a_comparable_figure_is_written_and_printed_with_its_difference(
         "precision": "float32",
         "seconds": {"infer": 1.235, "score": 0, "total": 2.0},
     }
-    difference = "-0.00400 absolute, -0.500 %" if result == "PASS" else "-0.10000 absolute, -12.500 %"
+    difference = "-0.0040 (-0.50 %" if result == "PASS" else "-0.1000 (-12.50 %"
     text, tools, rest = capsys.readouterr().out.split("\n", 2)
     assert text == "AP: so much"
     assert tools.startswith(
         f"measured with onnxruntime, float32, python {platform.python_version()}, platform "
     )
     assert rest == (
-        "published: AP 0.8 on NONE (its README)\n"
-        f"difference: {difference} relative; a drop of 1 % is accepted\n"
+        "published: on NONE (its README)\n"
+        "                measured  published  difference\n"
+        f"  AP              {measured:.4f}     0.8000     {difference} of it)\n"
+        "a drop of 1 % of the published figure is accepted\n"
         f"verdict: {result}\n"
         f"{tmp_path / 'output' / 'metrics.json'}: the figures above, with versions and times\n"
     )
@@ -116,7 +118,7 @@ def test_a_figure_that_is_not_comparable_gets_the_reasons_and_no_verdict(conclud
     assert printed.startswith("measured on sample pictures; seeded weights:\nAP: so much\nmeasured with ")
     assert "not comparable with the published figure: sample pictures; seeded weights\n" in printed
     assert "verdict: not comparable\n" in printed
-    assert "difference" not in printed
+    assert "  AP              0.1000     0.8000\n" in printed
 
 
 @pytest.mark.parametrize(
@@ -151,11 +153,18 @@ def test_without_the_metric_the_verdict_is_fail(tmp_path, concluded, metrics, wr
     assert contents["metrics"] == {**written, "largest": None}
     assert (tmp_path / "output" / "more" / "é.json").read_text() == "{}\n"
     if metrics.get("AP") is None:
-        assert "difference" not in capsys.readouterr().out
+        assert "  AP                   -     0.8000\n" in capsys.readouterr().out
 
 
 def test_what_is_not_known_of_the_origin_is_null(tmp_path, facts, capsys):
     conclude(tmp_path, facts, Figures({"AP": 0.8}, 4, ""), Origin("NONE", None, None, {}))
     contents = json.loads((tmp_path / "metrics.json").read_text())
     assert (contents["backend"], contents["precision"], contents["seconds"]) == (None, None, {})
-    assert capsys.readouterr().out.startswith("measured with python ")
+    assert capsys.readouterr().out.startswith("measured with an unknown backend, unknown precision, python ")
+
+
+def test_the_figures_of_earlier_predictions_are_gone_before_new_ones_are_written(tmp_path, concluded):
+    concluded({"AP": 0.8})
+    begin(tmp_path / "output")
+    assert not (tmp_path / "output" / "metrics.json").exists()
+    begin(tmp_path / "output")

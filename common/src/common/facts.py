@@ -65,7 +65,11 @@ class Tensor(Section, frozen=True, forbid_unknown_fields=True):
 
 
 class Accuracy(Section, frozen=True, forbid_unknown_fields=True):
-    """Figures by the metric's name: published, and measured on the NPU; the relative drop that is accepted."""
+    """Figures by the metric's name: published, and measured on the NPU; the relative drop that is accepted.
+
+    The data set is told from others by its `images`, by `counts` of what else is in it, and by a regular expression
+    that the `names` of its pictures match.
+    """
 
     dataset: str
     images: int
@@ -73,6 +77,8 @@ class Accuracy(Section, frozen=True, forbid_unknown_fields=True):
     published_by: str
     npu: dict[str, float]
     accepted_drop: float
+    counts: dict[str, int] = {}
+    names: str | None = None
 
 
 class Atc(Section, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -13,6 +13,8 @@ class Figures:
     Attributes:
         metrics: numbers by name; NaN or None where there is none.
         pictures: how many pictures they are of.
+        counts: how many there are of what else model.toml knows of the published data set.
+        names: the pictures' names in the data set, where it names them.
         text: the lines to print.
         files: what else is written for them, text by file name.
     """
@@ -21,6 +23,8 @@ class Figures:
     pictures: int
     text: str
     files: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    names: Collection[str] = ()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from common import alone
 from common.facts import Accuracy, Facts
 from common.files import write_json, write_text
+from common.report.dataset import differences
 from common.report.figures import Figures, Origin
 from common.report.versions import versions
+
+FILE = "metrics.json"
 
 
 def verdict(accuracy: Accuracy, metrics: Mapping[str, float | None]) -> str:
@@ -27,24 +31,27 @@ def verdict(accuracy: Accuracy, metrics: Mapping[str, float | None]) -> str:
 
 
 def caveats_of(facts: Facts, figures: Figures, origin: Origin) -> tuple[str, ...]:
-    """Return all that makes figures others than the published ones: where they come from, else their number of pictures."""
-    accuracy = facts.accuracy
-    if origin.caveats or figures.pictures == accuracy.images:
-        return origin.caveats
-    return (f"{figures.pictures} of the {accuracy.images} pictures of {accuracy.dataset}",)
+    """Return all that makes figures others than the published ones: where they come from, else what was measured."""
+    return origin.caveats or differences(facts.accuracy, figures)
+
+
+def begin(out: Path) -> None:
+    """Make `out` ready for new predictions: the figures of earlier ones go first, and other runs wait for their turn."""
+    alone.take(out)
+    (out / FILE).unlink(missing_ok=True)
 
 
 def conclude(
-    out: Path, facts: Facts, figures: Figures, origin: Origin, more: Mapping[str, float] | None = None
+    out: Path, facts: Facts, figures: Figures, origin: Origin, more: Mapping[str, float | None] | None = None
 ) -> int:
     """Write the figures' files and `OUT/metrics.json`, print the figures and how they compare; return the exit status.
 
     That is 1 for the verdict FAIL, which only figures on the whole data set can get. `more` joins the metrics.
     """
     caveats = caveats_of(facts, figures, origin)
-    # JSON has no NaN.
+    # JSON has neither NaN nor infinity.
     metrics = {
-        name: None if value is None or math.isnan(value) else value
+        name: None if value is None or not math.isfinite(value) else value
         for name, value in {**figures.metrics, **(more or {})}.items()
     }
     report: dict[str, Any] = {
@@ -61,30 +68,34 @@ def conclude(
         "versions": versions(),
         "seconds": {stage: round(spent, 3) for stage, spent in origin.seconds.items()},
     }
+    begin(out)
     for name, text in figures.files.items():
         write_text(out / name, text)
-    write_json(out / "metrics.json", report)
+    write_json(out / FILE, report)
     if caveats:
         print(f"measured on {report['why']}:")
     print(figures.text, end="")
     tools = [f"{package} {version}" for package, version in report["versions"].items()]
-    print("measured with " + ", ".join([*filter(None, (origin.backend, origin.precision)), *tools]))
+    how = (origin.backend or "an unknown backend", origin.precision or "unknown precision")
+    print("measured with " + ", ".join([*how, *tools]))
     _print_comparison(facts.accuracy, report)
-    print(f"{out / 'metrics.json'}: the figures above, with versions and times")
+    print(f"{out / FILE}: the figures above, with versions and times")
     return 1 if report["verdict"] == "FAIL" else 0
 
 
 def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
-    """Print the published figures, how far the measured ones are from them, and the verdict."""
+    """Print the measured figures beside the published ones, all as shares from 0 to 1, and the verdict."""
+    print(f"published: on {accuracy.dataset} ({accuracy.published_by})")
+    print(f"  {'':12}{'measured':>10}{'published':>11}{'difference':>12}")
     for name, published in accuracy.published.items():
-        print(f"published: {name} {published:g} on {accuracy.dataset} ({accuracy.published_by})")
         measured = report["metrics"].get(name)
+        columns = [f"{measured:10.4f}" if measured is not None else f"{'-':>10}", f"{published:11.4f}"]
         if report["comparable"] and measured is not None:
             difference = measured - published
-            print(
-                f"difference: {difference:+.5f} absolute, {100 * difference / published:+.3f} % relative; "
-                f"a drop of {100 * accuracy.accepted_drop:g} % is accepted"
-            )
-    if not report["comparable"]:
+            columns.append(f"{difference:+12.4f} ({100 * difference / published:+.2f} % of it)")
+        print(f"  {name:12}{''.join(columns)}")
+    if report["comparable"]:
+        print(f"a drop of {100 * accuracy.accepted_drop:g} % of the published figure is accepted")
+    else:
         print(f"not comparable with the published figure: {report['why']}")
     print(f"verdict: {report['verdict']}")
