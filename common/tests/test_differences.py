@@ -1,4 +1,4 @@
-"""compare/differences.py: differences from torch, output by output, each against its own tolerance."""
+"""compare/differences.py: differences from torch, output by output, each against what is accepted of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.compare.differences import as_metrics, check_differences, largest_differences, print_differences
+from common.compare.differences import (
+    Spread,
+    accepted_differences,
+    as_metrics,
+    check_differences,
+    largest_differences,
+    print_differences,
+)
 from common.errors import GuideError
 from common.facts import read_facts
 from tests.conftest import refused
@@ -44,10 +51,10 @@ def test_nan_on_either_side_stays_and_concerns_its_output_alone(side):
 @pytest.mark.parametrize(
     ("largest", "message"),
     [
-        ([1.1e-4, 0], "output 'scaled' differs from torch by 1.10e-04, more than 1e-04."),
-        ([0, 3], "output 'sums' differs from torch by 3.00e+00, more than 2e-03."),
-        ([float("nan"), 0], "output 'scaled' differs from torch by nan, more than 1e-04."),
-        ([0, float("inf")], "output 'sums' differs from torch by inf, more than 2e-03."),
+        ([1.1e-4, 0], "output 'scaled' differs from torch by 1.10e-04, more than 1.0e-04."),
+        ([0, 3], "output 'sums' differs from torch by 3.00e+00, more than 2.0e-03."),
+        ([float("nan"), 0], "output 'scaled' differs from torch by nan, more than 1.0e-04."),
+        ([0, float("inf")], "output 'sums' differs from torch by inf, more than 2.0e-03."),
     ],
 )
 def test_a_larger_difference_is_refused_by_the_outputs_name(facts, largest, message):
@@ -59,19 +66,58 @@ def test_a_larger_difference_is_refused_by_the_outputs_name(facts, largest, mess
 def test_an_output_without_a_tolerance_must_be_equal(write_model, capsys):
     facts = read_facts(write_model())
     check_differences(facts, [0, 0], "")
-    with pytest.raises(GuideError, match="output 'sums' differs from torch by 1.00e-09, more than 0e\\+00"):
+    with pytest.raises(GuideError, match="output 'sums' differs from torch by 1.00e-09, more than 0.0e\\+00"):
         check_differences(facts, [0, 1e-9], "")
     print_differences(facts, [0, 0])
-    assert "sums: largest difference 0.00e+00, accepted 0e+00" in capsys.readouterr().out
+    assert "sums: largest difference 0.00e+00, accepted 0.0e+00" in capsys.readouterr().out
 
 
 def test_differences_are_printed_beside_what_is_accepted_and_are_plain_numbers_by_output(facts, capsys):
     print_differences(facts, [1.234e-5, 0.5])
     assert capsys.readouterr().out.splitlines() == [
-        "  scaled: largest difference 1.23e-05, accepted 1e-04",
-        "  sums: largest difference 5.00e-01, accepted 2e-03",
+        "  scaled: largest difference 1.23e-05, accepted 1.0e-04",
+        "  sums: largest difference 5.00e-01, accepted 2.0e-03",
+    ]
+    print_differences(facts, [1.234e-5, 0.5], (0.5, 0.02))
+    assert capsys.readouterr().out.splitlines() == [
+        "  scaled: largest difference 1.23e-05, accepted 5.0e-04; from item to item it changes by 5.0e-01",
+        "  sums: largest difference 5.00e-01, accepted 2.0e-04; from item to item it changes by 2.0e-02",
     ]
     metrics = as_metrics(facts, np.array([0.25, 0.5], np.float32))
     assert list(metrics) == [f"largest difference from torch, {name}" for name in ("scaled", "sums")]
     assert list(metrics.values()) == [0.25, 0.5]
     assert {type(value) for value in metrics.values()} == {float}
+    assert list(as_metrics(facts, [np.inf, np.nan]).values()) == [None, None]
+
+
+@given(items=st.lists(st.lists(st.integers(-50, 50), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_the_spread_is_what_changes_from_item_to_item_whatever_all_items_have(items):
+    spread, rows = Spread(2), np.array(items, np.float32)
+    for row in rows:
+        spread.add([row + np.float32((0, 1000, -1000)), row[:, None]])
+    expected = float(np.sqrt(rows.astype(float).var(axis=0).mean()))
+    if len(rows) == 1:
+        assert spread.each() is None
+    else:
+        assert spread.each() == pytest.approx((expected, expected), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("spread", "accepted"),
+    [
+        (None, [1e-4, 2e-3]),
+        ((0.05, 0.5), [1e-4, 2e-3]),
+        ((1.0, 4.0), [1e-3, 4e-3]),
+        ((1e-3, 1e-2), [1e-5, 1e-4]),
+    ],
+)
+def test_what_is_accepted_follows_the_spread_where_the_tolerance_is_far_from_it(facts, spread, accepted):
+    assert accepted_differences(facts, spread) == pytest.approx(accepted)
+    check_differences(facts, [0.99 * value for value in accepted], "", spread=spread)
+    with pytest.raises(GuideError, match="output 'sums' differs from torch by "):
+        check_differences(facts, [0, 1.01 * accepted[1]], "", spread=spread)
+
+
+def test_an_output_that_never_changes_shows_nothing(facts):
+    with refused("output 'sums' of torch is the same for all inputs, so that comparing it shows nothing."):
+        check_differences(facts, [0, 0], "", spread=(1.0, 0.0))

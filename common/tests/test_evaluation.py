@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,18 @@ from common.errors import GuideError
 from common.evaluation import SEEDED, Options, parse, subject
 from common.facts import read_facts
 from common.timing import Stopwatch
-from tests.conftest import wrong_usage
+from tests.conftest import refused, wrong_usage
 
 CONTENT = bytes(range(250)) * 4
 URLS = ('"https://example.org/tiny.pth"', "")  # no source: nothing is asked of any server
+
+
+@pytest.fixture(autouse=True)
+def named(tmp_path, monkeypatch):
+    """The files that arguments name; others are refused."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.pth", "other.pth", "m.onnx", "c", "m"):
+        Path(name).touch()
 
 
 def arguments(*words):
@@ -50,6 +59,20 @@ def test_every_argument_is_taken_those_of_the_models_own_too():
 )
 def test_wrong_usage_is_told(words, message, capsys):
     with wrong_usage(capsys, message):
+        arguments(*words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--checkpoint absent.pth", "absent.pth: no such checkpoint."),
+        ("--checkpoint .", ".: expected a checkpoint, found a directory or another thing that is no file."),
+        ("--model absent.onnx", "absent.onnx: no such model file."),
+        ("--model .", ".: no such model file."),
+    ],
+)
+def test_a_mistyped_name_is_told_before_anything_is_done(words, message):
+    with refused(message):
         arguments(*words.split())
 
 
@@ -135,19 +158,30 @@ def test_only_what_is_needed_is_loaded_and_exported(take, words, loaded, exporte
     else:
         assert found.network == f"network of {loaded}"  # to be compared with
         assert (found.dataset, found.caveats) == ("sample pictures", ("sample pictures",))
-    printed = f"{exported}/tiny.onnx: exported\n" if exported else ""
-    assert capsys.readouterr() == (printed, "")
+    out, err = capsys.readouterr()
+    assert out == (f"{exported}/tiny.onnx: exported\n" if exported else "")
+    assert bool(err) == bool(loaded)
+    assert re.fullmatch(rf"(starting torch, reading .*{loaded} \.\.\.\n)?", err)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_part_of_the_sample_is_called_one(take):
+    found, _ = take("--model", "m.onnx", "--limit", "3")
+    part = "sample pictures, with --limit 3"
+    assert (found.dataset, found.caveats) == (part, (part,))
 
 
 def test_without_any_checkpoint_seeded_weights_are_announced(take, capsys):
     assert take("--checkpoint", "own.pth")[1][0] == "load own.pth"
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "starting torch, reading own.pth ...\n"
     found, calls = take()
     assert calls == ["load None", "export network of None to output"]
     assert found.caveats == ("sample pictures", SEEDED)
     err = capsys.readouterr().err
     assert err.startswith("WARNING: could not download tiny.pth:")
-    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in err.splitlines()[-1]
+    *_, warning, announced = err.splitlines()
+    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in warning
+    assert announced == "starting torch, drawing weights ..."
     assert take("--data", "d")[0].caveats == (SEEDED,)
 
 

@@ -74,7 +74,7 @@ def test_everything_is_predicted_once_in_batches_of_the_size_asked_for_else_the_
     assert run == sizes
     (path,) = (tmp_path / "output").iterdir()
     assert path.name == "predictions.sqlite"
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "running 7 inputs ...\n")
     assert predict(batch_size, batch) == (first, [])
     assert capsys.readouterr().out == f"{path}: 7 of 7 results are there already\n"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="it is compared with")
 
+from common import cli  # noqa: E402
 from common.backends.deployed import open_deployed  # noqa: E402
 from common.compare.with_torch import AT_ONCE, with_torch  # noqa: E402
 from common.engine.task import Task  # noqa: E402
@@ -76,11 +79,17 @@ def test_two_that_compute_the_same_agree(compare, capsys, batch, count):
         "largest difference from torch, sums": 0.0,
     }
     found.check()
-    assert capsys.readouterr().out == (
-        f"agreement with torch on {count} inputs:\n"
-        "  scaled: largest difference 0.00e+00, accepted 1e-04\n"
-        "  sums: largest difference 0.00e+00, accepted 2e-03\n"
-    )
+    first, scaled, sums = capsys.readouterr().out.splitlines()
+    assert first == f"agreement with torch on {cli.counted(count, 'input')}:"
+    assert scaled.startswith("  scaled: largest difference 0.00e+00, accepted ")
+    deviation = np.sqrt((count**2 - 1) / 12)  # of the items' numbers
+    if count == 1:
+        assert found.spread is None
+        assert sums == "  sums: largest difference 0.00e+00, accepted 2.0e-03"
+    else:
+        assert found.spread == pytest.approx((2 * deviation, 24 * deviation))
+        changes = f"accepted {0.024 * deviation:.1e}; from item to item it changes by {24 * deviation:.1e}"
+        assert sums == f"  sums: largest difference 0.00e+00, {changes}"
 
 
 @given(count=st.integers(1, 11), which=st.integers(0, 10))
@@ -93,8 +102,8 @@ def test_the_largest_difference_is_found_wherever_it_is(compare, count, which):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Tiny(scaled=0.25), "output 'scaled' differs from torch by 2.50e-01, more than 1e-04. "),
-        (Tiny(sums=0.25, special=6.0), "output 'sums' differs from torch by 2.50e-01, more than 2e-03. "),
+        (Tiny(scaled=0.25), "output 'scaled' differs from torch by 2.50e-01, more than 5.2e-03. "),
+        (Tiny(sums=0.25, special=6.0), "output 'sums' differs from torch by 2.50e-01, more than 6.2e-02. "),
     ],
 )
 def test_a_difference_beyond_what_is_accepted_is_refused_when_it_is_asked(compare, network, message):
@@ -112,8 +121,14 @@ def test_equal_results_are_counted_over_all_items(compare, capsys):
     assert found.metrics["agreement with torch"] == found.same
     assert next(iter(found.metrics)) == "agreement with torch"
     assert capsys.readouterr().out.endswith("  found: torch 6, deployed 6, the same 5 (71.43 %)\n")
-    assert compare(Tiny(), sources(2), same=equal).same == 1.0
-    assert "  found: torch 0, deployed 0, the same 0 (100.00 %)\n" in capsys.readouterr().out
+    message = "71.4 % of the detections are the same as torch's, fewer than 90 %. "
+    with refused(message, whole=False):
+        replace(found, largest=(0.0, 0.0)).check()
+    none = compare(Tiny(), sources(2), same=equal)
+    none.check()
+    assert none.same is None
+    assert "agreement with torch" not in none.metrics
+    assert "  found: torch 0, deployed 0, the same 0 (nothing to compare)\n" in capsys.readouterr().out
 
 
 def test_differences_can_be_measured_otherwise(compare):

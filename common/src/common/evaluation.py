@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from common import cli
+from common import alone, cli
 from common.backends.base import Backend, choose_batch_size
 from common.backends.deployed import BACKENDS
 from common.engine.store import Store, code_hash
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, SourceT, Task
+from common.errors import GuideError
 from common.export import checkpoint, download
+from common.export.torch_file import check_checkpoint
 from common.facts import Facts
 from common.report.versions import packages
 from common.timing import Stopwatch
@@ -80,6 +82,11 @@ def parse(
     found = arguments.parse_args(argv)
     if found.checkpoint and found.model and found.data:
         arguments.error("--checkpoint beside --model is for comparing without --data")
+    # Mistyped names are told now, before anything takes time.
+    if found.checkpoint:
+        check_checkpoint(found.checkpoint)
+    if found.model and not found.model.is_file():
+        raise GuideError(f"{found.model}: no such model file.")
     return Options(
         checkpoint=found.checkpoint,
         onnx=found.model,
@@ -127,11 +134,14 @@ def subject(
         sample: what is measured without --data, in words.
         watch: the seconds of "export" are added to it.
     """
+    alone.take(options.out)
+    if options.limit:
+        sample = f"{sample}, with --limit {options.limit}"
     dataset, caveats = (facts.accuracy.dataset, ()) if options.data else (sample, (sample,))
     if options.onnx and options.data:
         return Subject(options.onnx, None, dataset, caveats)
     with watch("export"):
-        weights = options.checkpoint or _published(facts, folder)
+        weights = _weights(options.checkpoint, facts, folder)
         network = load(weights)
         onnx = options.onnx or export_to(options.out, network, facts)
     if options.onnx is None:
@@ -140,13 +150,14 @@ def subject(
     return Subject(onnx, None if options.data else network, dataset, (*caveats, *made_up))
 
 
-def _published(facts: Facts, folder: Path) -> Path | None:
-    """Return the published checkpoint; where it is not to be had, say so and return None."""
+def _weights(given: Path | None, facts: Facts, folder: Path) -> Path | None:
+    """Return the checkpoint that a user named, else the published one; where it is not to be had, say so and return None."""
     try:
-        return checkpoint.published(facts, folder)
+        return checkpoint.choose(given, facts, folder)
     except download.UnavailableError as error:
         print(f"WARNING: {error}", file=sys.stderr)
         print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
+        cli.announce("starting torch, drawing weights")
         return None
 
 
@@ -179,6 +190,8 @@ def predictions(
             )
         if len(todo) < len(sources):
             print(f"{store.path}: {len(sources) - len(todo)} of {len(sources)} results are there already")
+        if todo:
+            cli.announce(f"running {cli.counted(len(todo), 'input')}")
         results = run(task, [deployed], todo, batch_size=batch_size, workers=options.workers, watch=watch)
         with closing(results):
             store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)

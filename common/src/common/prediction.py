@@ -17,7 +17,7 @@ from common.engine.stream import run
 from common.engine.task import ContextT, Task
 from common.files import write_json
 from common.images.draw import GREEN, Colour, colour_of, draw_boxes
-from common.images.read import write_image
+from common.images.read import read_image, write_image
 from common.timing import Stopwatch
 
 Array = NDArray[Any]
@@ -31,7 +31,13 @@ def parse(
     `what` is found, "faces" for one; without --score what scores less than `score` is left out.
     """
     add = arguments.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="A picture: JPEG, PNG or BMP.")
+    add(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="A picture, JPEG, PNG or BMP; EXIF rotation is applied.",
+    )
     add(
         "--model",
         type=Path,
@@ -48,7 +54,7 @@ def parse(
     )
     add(
         "--score",
-        type=float,
+        type=cli.number(0, 1),
         default=score,
         metavar="P",
         help=f"Leave out {what} whose score, 0 to 1, is below this (default: %(default)s).",
@@ -63,13 +69,12 @@ def draw_detections(
     options: argparse.Namespace,
     *,
     what: str,
-    read: Callable[[Path], Array],
     name_of: Callable[[int], str] | None = None,
 ) -> None:
     """Write each picture with what was found drawn on it, and a JSON file beside it.
 
-    `read` returns a picture as HxWx3 uint8 BGR, turned as the task sees it. The task's results are Nx5, xmin, ymin, xmax, ymax in pixels of the picture and score; or, with `name_of`, Nx6
-    with a category.
+    The task's results are Nx5, xmin, ymin, xmax, ymax in pixels of the upright picture and score; or, with `name_of`,
+    Nx6 with a category.
     """
     watch = Stopwatch()
     pictures = cli.by_stem(options.images)
@@ -77,13 +82,13 @@ def draw_detections(
     with closing(run(task, [deployed], pictures, batch_size=batch_size, workers=1, watch=watch)) as results:
         for stem, found in cli.progress(results, len(pictures), "predict"):
             kept = found[found[:, 4] >= options.score]
-            image = read(pictures[stem])
+            image = read_image(pictures[stem], own=True)
             target = options.out / f"{stem}_{what}.jpg"
             labels, colours, rows = _describe(kept, name_of)
             write_image(target, draw_boxes(image, kept[:, :4], labels, colours))
             size = {"width": image.shape[1], "height": image.shape[0]}
             write_json(target.with_suffix(".json"), {"image": str(pictures[stem]), **size, what: rows})
-            print(f"{target}: {len(kept)} {what} in {pictures[stem]}")
+            print(f"{target}: {cli.counted(len(kept), what[:-1])} in {pictures[stem]}")
     print(f"{1000 * watch.seconds['infer'] / len(pictures):.0f} ms in the network for each picture")
 
 

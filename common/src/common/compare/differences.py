@@ -1,4 +1,4 @@
-"""How far outputs are from those of another network, output by output, each against its own tolerance."""
+"""How far outputs are from those of another network, output by output, each against what is accepted of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,35 @@ from common.errors import GuideError
 from common.facts import Facts
 
 Array = NDArray[Any]
+# Of an output's spread: float32 alone may need the least; a network that ignores its input differs by more than all of it.
+LEAST, MOST = 0.001, 0.01
+
+
+class Spread:
+    """How much each output changes from item to item: the root, over its values, of the mean variance over items."""
+
+    def __init__(self, outputs: int) -> None:
+        self.count = 0
+        self._sums: list[Any] = [0.0] * outputs
+        self._squares: list[Any] = [0.0] * outputs
+
+    def add(self, outputs: Sequence[Array]) -> None:
+        """Add the outputs of one item, without the batch."""
+        self.count += 1
+        for k, output in enumerate(outputs):
+            values = output.astype(np.float64)
+            self._sums[k] = self._sums[k] + values
+            self._squares[k] = self._squares[k] + values * values
+
+    def each(self) -> tuple[float, ...] | None:
+        """Return one number per output; None for a single item, which says nothing about it."""
+        if self.count < 2:
+            return None
+        means = (
+            (sums / self.count, squares / self.count)
+            for sums, squares in zip(self._sums, self._squares, strict=True)
+        )
+        return tuple(float(np.sqrt(np.maximum(square - mean * mean, 0).mean())) for mean, square in means)
 
 
 def largest_differences(found: Sequence[Array], wanted: Sequence[Array]) -> Array:
@@ -19,27 +48,46 @@ def largest_differences(found: Sequence[Array], wanted: Sequence[Array]) -> Arra
     return np.array([np.abs(f - w).max() for f, w in zip(found, wanted, strict=True)])
 
 
-def print_differences(facts: Facts, largest: Sequence[float]) -> None:
-    """Print each output's largest difference beside what is accepted."""
-    for tensor, difference in zip(facts.outputs, largest, strict=True):
-        print(f"  {tensor.name}: largest difference {difference:.2e}, accepted {tensor.tolerance or 0:.0e}")
+def accepted_differences(facts: Facts, spread: Sequence[float] | None) -> list[float]:
+    """Return what is accepted of each output: its tolerance in model.toml, within LEAST and MOST of its spread if known."""
+    tolerances = [tensor.tolerance or 0.0 for tensor in facts.outputs]
+    return tolerances if spread is None else np.clip(tolerances, *np.outer((LEAST, MOST), spread)).tolist()
+
+
+def print_differences(facts: Facts, largest: Sequence[float], spread: Sequence[float] | None = None) -> None:
+    """Print each output's largest difference beside what is accepted and, where it is known, how much it changes."""
+    accepted = accepted_differences(facts, spread)
+    for k, (tensor, difference) in enumerate(zip(facts.outputs, largest, strict=True)):
+        changes = f"; from item to item it changes by {spread[k]:.1e}" if spread else ""
+        print(f"  {tensor.name}: largest difference {difference:.2e}, accepted {accepted[k]:.1e}{changes}")
 
 
 def check_differences(
-    facts: Facts, largest: Sequence[float], consequence: str, *, other: str = "torch"
+    facts: Facts,
+    largest: Sequence[float],
+    consequence: str,
+    *,
+    spread: Sequence[float] | None = None,
+    other: str = "torch",
 ) -> None:
-    """Refuse an output that differs from the other side's by more than its tolerance; `consequence` ends the message."""
-    for tensor, difference in zip(facts.outputs, largest, strict=True):
-        if not difference <= (tensor.tolerance or 0):  # also true for NaN
+    """Refuse an output that differs from the other side's by more than is accepted; `consequence` ends the message."""
+    for k, accepted in enumerate(accepted_differences(facts, spread)):
+        name, difference = facts.outputs[k].name, largest[k]
+        if spread and spread[k] == 0:
             raise GuideError(
-                f"output {tensor.name!r} differs from {other} by {difference:.2e}, more than {tensor.tolerance or 0:.0e}. "
-                f"{consequence}"
+                f"output {name!r} of {other} is the same for all inputs, so that comparing it shows nothing."
+            )
+        if not difference <= accepted:  # also true for NaN
+            raise GuideError(
+                f"output {name!r} differs from {other} by {difference:.2e}, more than {accepted:.1e}. {consequence}"
             )
 
 
-def as_metrics(facts: Facts, largest: Sequence[float]) -> Mapping[str, float]:
-    """Return the differences for metrics.json."""
+def as_metrics(facts: Facts, largest: Sequence[float]) -> Mapping[str, float | None]:
+    """Return the differences for metrics.json, which has no infinity: None."""
     return {
         f"largest difference from torch, {tensor.name}": float(difference)
+        if np.isfinite(difference)
+        else None
         for tensor, difference in zip(facts.outputs, largest, strict=True)
     }

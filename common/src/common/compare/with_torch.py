@@ -12,10 +12,16 @@ import numpy as np
 from common import cli
 from common.backends.base import Backend, fixed_batch
 from common.backends.torch import Torch
-from common.compare.differences import as_metrics, check_differences, largest_differences, print_differences
+from common.compare.differences import (
+    Spread,
+    as_metrics,
+    check_differences,
+    largest_differences,
+    print_differences,
+)
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, Outputs, ResultT, SourceT, Task
-from common.errors import about
+from common.errors import GuideError, about
 from common.facts import Facts
 from common.graph.aipp import named_aipp
 from common.threads import batches
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 AT_ONCE = 4  # items whose outputs are held
+# Of the results. Rounding alone decides about some: a score beside a threshold, the order of nearly equal ones.
+SAME = 0.9
 OTHER_CHECKPOINT = "Was the ONNX file exported from this checkpoint?"
 
 
@@ -33,23 +41,30 @@ class Agreement(Generic[ResultT]):
     """The largest difference of each output over all items, torch's own results by key, and the share of equal ones.
 
     `same` are the results, detections for one, that both sides have, of all that either side has (intersection over
-    union of the sets); None where results are not counted.
+    union of the sets); None where results are not counted, and where neither side has any. `spread` is how much each
+    output changes from item to item, None for a single item.
     """
 
     facts: Facts
     largest: tuple[float, ...]
+    spread: tuple[float, ...] | None
     torch: Mapping[str, ResultT]
     same: float | None
 
     @property
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float | None]:
         """What metrics.json says of it."""
         counted = {} if self.same is None else {"agreement with torch": self.same}
         return counted | dict(as_metrics(self.facts, self.largest))
 
     def check(self) -> None:
-        """Refuse an output that is further from torch's than model.toml accepts."""
-        check_differences(self.facts, self.largest, OTHER_CHECKPOINT)
+        """Refuse an output that is further from torch's than is accepted, and that fewer than SAME results are the same."""
+        check_differences(self.facts, self.largest, OTHER_CHECKPOINT, spread=self.spread)
+        if self.same is not None and self.same < SAME:
+            raise GuideError(
+                f"{100 * self.same:.1f} % of the detections are the same as torch's, fewer than {100 * SAME:.0f} %. "
+                f"{OTHER_CHECKPOINT}"
+            )
 
 
 def with_torch(
@@ -77,6 +92,8 @@ def with_torch(
     """
     outputs: Task[SourceT, ContextT, tuple[Outputs, ContextT]] = Task(task.prepare, _keep)
     largest, counts, results = np.zeros(len(facts.outputs)), np.zeros(3, int), {}
+    spread = Spread(len(facts.outputs))
+    cli.announce(f"comparing with torch on {cli.counted(len(sources), 'input')}")
     with Torch(network, deployed, named_aipp(facts, folder)) as torch:
         # A few items with the one, then with the other: at once, each would want all processors, and hold its memory.
         for part in cli.progress([*batches(sources.items(), AT_ONCE)], -(-len(sources) // AT_ONCE), "torch"):
@@ -91,19 +108,21 @@ def with_torch(
             for key, (found, context) in ours.items():
                 wanted, _ = theirs[key]
                 largest = np.maximum(largest, differences(found, wanted))  # keeps NaN
+                spread.add(wanted)
                 with about(key):
                     result, results[key] = task.finish(found, context), task.finish(wanted, context)
                 if same:
                     counts += (_count(results[key]), _count(result), same(result, results[key]))
-    print(f"agreement with torch on {len(sources)} inputs:")
-    print_differences(facts, largest.tolist())
+    print(f"agreement with torch on {cli.counted(len(sources), 'input')}:")
+    print_differences(facts, largest.tolist(), spread.each())
     share = None
     if same:
         by_torch, by_deployed, both = counts.tolist()
         either = by_torch + by_deployed - both
-        share = both / either if either else 1.0
-        print(f"  found: torch {by_torch}, deployed {by_deployed}, the same {both} ({100 * share:.2f} %)")
-    return Agreement(facts, tuple(largest.tolist()), results, share)
+        share = both / either if either else None
+        percent = "nothing to compare" if share is None else f"{100 * share:.2f} %"
+        print(f"  found: torch {by_torch}, deployed {by_deployed}, the same {both} ({percent})")
+    return Agreement(facts, tuple(largest.tolist()), spread.each(), results, share)
 
 
 def _keep(outputs: Outputs, context: ContextT) -> tuple[Outputs, ContextT]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from common import cli
 from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import open_model
 from common.backends.torch import run_torch
-from common.compare.differences import check_differences, largest_differences, print_differences
+from common.compare.differences import Spread, check_differences, largest_differences, print_differences
 from common.errors import GuideError
 from common.facts import Facts
 from common.files import staged
@@ -24,6 +25,8 @@ from common.graph.outline import describe, load
 
 if TYPE_CHECKING:
     from torch import nn
+
+Array = NDArray[Any]
 
 
 def export(
@@ -59,6 +62,7 @@ def write_onnx(
     """Write a network with one input to `path` as ONNX, as it runs on `images`, with these names and operator set."""
     import torch
 
+    cli.announce("exporting to ONNX")
     with warnings.catch_warnings():  # the exporter that can write opset 11 is deprecated, and says so
         warnings.simplefilter("ignore", DeprecationWarning)
         # What it leaves for the simplifier.
@@ -95,16 +99,20 @@ def _write_output_shapes(path: Path, facts: Facts, batch_size: int | None) -> No
 def compare(network: nn.Module, facts: Facts, path: Path) -> None:
     """Run ONNX file and network on the same random inputs, print the largest differences, refuse large ones.
 
-    The inputs are uniform in the range that model.toml gives. A dynamic batch is tried with 3 images and with the
-    first of them alone, which must give the same rows.
+    The inputs are uniform in the range that model.toml gives: three, or a fixed batch that is larger. A dynamic batch
+    is tried with all of them and with the first alone, which must give the same rows.
     """
+    cli.announce("comparing with torch")
     name = facts.inputs[0].name
     with open_model(path) as deployed:
-        count = fixed_batch(deployed) or 3
-        images = random_inputs(facts, count)
-        outputs = run_batch(deployed, {name: images})
+        fixed = fixed_batch(deployed)
+        images = random_inputs(facts, max(fixed or 0, 3))
+        parts = (
+            [images[start : start + fixed] for start in range(0, len(images), fixed)] if fixed else [images]
+        )
+        outputs = _joined(run_batch(deployed, {name: part}) for part in parts)
         alone = run_batch(deployed, {name: images[:1]})
-    expected = run_torch(network, images)
+    expected = _joined(run_torch(network, part) for part in parts)
     for tensor, wanted, found in zip(facts.outputs, expected, outputs, strict=True):
         if wanted.shape != found.shape:
             raise GuideError(
@@ -112,9 +120,17 @@ def compare(network: nn.Module, facts: Facts, path: Path) -> None:
             )
     first = [output[:1] for output in expected]
     largest = np.maximum(largest_differences(outputs, expected), largest_differences(alone, first)).tolist()
-    print(f"compared with torch on {count} random inputs:")
-    print_differences(facts, largest)
-    check_differences(facts, largest, "The export is not kept.")
+    spread = Spread(len(expected))
+    for outputs_of_one in zip(*expected, strict=True):
+        spread.add(outputs_of_one)
+    print(f"compared with torch on {len(images)} random inputs:")
+    print_differences(facts, largest, spread.each())
+    check_differences(facts, largest, "The export is not kept.", spread=spread.each())
+
+
+def _joined(parts: Iterable[Sequence[Array]]) -> list[Array]:
+    """Return the outputs of several batches as those of one."""
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def random_inputs(facts: Facts, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
