@@ -65,10 +65,16 @@ def test_python(session: nox.Session) -> str:
     return str(made[version])
 
 
-def tracked(session: nox.Session, model: str, target: Path) -> None:
-    """Copy a model directory as git has it, with what is new and not ignored."""
-    words = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", model)
+def copy_sources(session: nox.Session, model: str, target: Path) -> None:
+    """Copy what git has of a model directory, as it is now, and new Python files; no data that lies there."""
+    if not (ROOT / ".git").exists():
+        session.error(
+            f"{ROOT}: no git repository, which says what belongs to {model}; clone it instead of unpacking it"
+        )
+    words = ("git", "ls-files", "-z", "--exclude-standard", "--cached", "--", model)
     listed = session.run(*words, external=True, silent=True) or ""
+    words = ("git", "ls-files", "-z", "--exclude-standard", "--others", "--", f"{model}/*.py")
+    listed += session.run(*words, external=True, silent=True) or ""
     shutil.rmtree(target / model, ignore_errors=True)
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
@@ -116,12 +122,12 @@ def define_model(model: str) -> None:
             "python", "-c", "import importlib.util as u; assert not u.find_spec('torch'), 'torch is here'"
         )
         work = Path(session.create_tmp()).resolve()
-        tracked(session, model, work)
-        inputs: list[str] = session.posargs
-        if not inputs:
+        copy_sources(session, model, work)
+        inputs: list[str] = [*session.posargs]
+        if not any(word.startswith(("--model", "-h", "--help")) for word in inputs):
             export = seeded_export(session, model)
             onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
-            inputs = [f"--model={export / onnx}"]
+            inputs.append(f"--model={export / onnx}")
         session.chdir(session.invoked_from)
         # The script sees the tests' helpers; the steps that it runs see only what is installed.
         helpers = {"PYTHONPATH": str(ROOT / "ascend_tools" / "src")}
@@ -129,7 +135,7 @@ def define_model(model: str) -> None:
 
     evaluate.__doc__ = f"Measure {model} from checkpoint to verdict; arguments go to evaluate.py."
     deploy.__doc__ = (
-        f"Run the steps of {model} in a lone copy of it, without torch; `-- --model F [--data DIR]`."
+        f"Run the steps of {model} in a lone copy of it, without torch; `-- [--model F] [--data DIR]`."
     )
     nox.session(evaluate, name=f"{model}-eval")
     nox.session(deploy, name=f"{model}-deploy")
@@ -177,7 +183,11 @@ def evaluate_all(session: nox.Session) -> None:
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
     """Measure the host side: the joint, and every model, or those named, against the original scripts."""
-    for name in session.posargs or ["stream", *MODELS]:
+    known = ["stream", *MODELS]
+    for name in session.posargs:
+        if name not in known:
+            session.error(f"{name}: no such benchmark; there are {', '.join(known)}")
+    for name in session.posargs or known:
         words = requirements(name, "requirements", "requirements-export") if name in MODELS else []
         # Compiled, as pip installs it: the figures include a whole command with its imports.
         session.install("--compile-bytecode", "-c", str(CONSTRAINTS), *words, wheel(session, "common"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,6 +51,29 @@ def work(folder, facts, tmp_path_factory):
     evaluate.sample.write_sample(made / "sample")
     yield made
     shutil.rmtree(made)
+
+
+class AbortedError(Exception):
+    """What `session.error` of the nox below raises."""
+
+
+@pytest.fixture
+def noxfile(monkeypatch):
+    """The module noxfile.py, which runs without nox: `nox.sessions` has the functions by session."""
+    sessions = {}
+
+    def session(function=None, *, name=None, **_):
+        if function is None:
+            return lambda decorated: session(decorated, name=name)
+        sessions[name or function.__name__] = function
+        return function
+
+    nox = SimpleNamespace(session=session, sessions=sessions, options=SimpleNamespace(), Session=None)
+    monkeypatch.setitem(sys.modules, "nox", nox)
+    spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

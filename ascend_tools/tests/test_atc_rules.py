@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ascend_tools.preflight.atc_rules import ATC_TYPES, Remark, remarks
+from ascend_tools.preflight.atc_rules import Remark, remarks
 from common.graph.outline import describe, load
 
 
@@ -174,9 +174,3 @@ def test_a_pad_whose_number_is_computed_is_not_judged():
         "(float[N,1,2,2] x) => (float[N,1,3,3] y) <int64[8] pads = {0,0,0,0,0,0,1,1}, float low = {-1.0}> "
         "{ fill = Abs(low) y = Pad(x, pads, fill) }"
     )
-
-
-def test_means_have_the_name_that_the_efficientdet_guide_lists():
-    assert ATC_TYPES["ReduceMean"] == ATC_TYPES["GlobalAveragePool"] == "ReduceMeanD"
-    known = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
-    assert set(ATC_TYPES) <= known

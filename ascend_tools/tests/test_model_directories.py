@@ -149,6 +149,15 @@ def test_the_readme_quotes_the_facts(folder):
     assert (facts.checkpoint.sha256 or facts.checkpoint.md5 or "") in readme
 
 
+def test_what_is_known_of_the_data_set_is_counted(folder):
+    accuracy = read_facts(folder).accuracy
+    scoring = tree_of(package_of(folder) / "scoring.py")
+    texts = {node.value for node in ast.walk(scoring) if isinstance(node, ast.Constant)}
+    assert accuracy.counts
+    assert accuracy.counts.keys() <= texts
+    assert accuracy.names is None or re.compile(accuracy.names)
+
+
 def test_the_readme_quotes_the_throughput_row_by_row(folder):
     throughput, readme = read_facts(folder).throughput, (folder / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", readme, re.MULTILINE)

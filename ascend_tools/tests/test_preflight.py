@@ -135,6 +135,12 @@ def test_a_model_of_a_fixed_batch_is_run_with_its_own_and_with_fewer(
     )
 
 
+def test_a_batch_that_no_memory_holds_is_refused(arguments, make_onnx, capsys):
+    make_onnx()
+    assert main([*arguments, "--batch-sizes", "100000000"]) == 1
+    assert "--batch-sizes 100000000: a batch has 28800000000 bytes, more than" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_bytes_go_through_the_aipp_file_that_model_toml_names(
     arguments, make_inputs, write_model, report, plain
@@ -186,7 +192,7 @@ def test_nodes_that_cannot_be_measured_and_types_without_a_name_are_told(tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--input", "lost.info"], "lost.info: No such file or directory"),
+        (["--input", "lost.info"], "lost.info: no such list or directory"),
         (["--input", "empty"], "empty: holds no .bin file."),
         (["--model", "lost.onnx"], "lost.onnx: no such ONNX file. Make it as the README's section 3 says."),
         (["--aipp", "lost.config"], "lost.config: no such AIPP file."),

@@ -13,7 +13,19 @@ import common
 ROOT = Path(common.__file__).parent
 # Each line may import those above it, and itself where it is one room.
 LEVELS = (
-    ("errors", "cli", "files", "resume", "process", "threads", "timing", "facts"),  # the ground
+    (
+        "errors",
+        "alone",
+        "output",
+        "cli",
+        "files",
+        "resume",
+        "process",
+        "threads",
+        "timing",
+        "facts",
+        "pickles",
+    ),  # the ground
     ("images", "graph", "report"),
     ("backends", "npu_files", "npu_tools"),
     ("engine",),

@@ -36,7 +36,7 @@ def test_pictures_and_a_model_are_enough(capsys):
     [
         ("--model m.onnx", "the following arguments are required: IMAGE"),
         ("a.jpg", "the following arguments are required: --model"),
-        ("a.jpg --model m --score high", "argument --score: invalid float value: 'high'"),
+        ("a.jpg --model m --score high", "argument --score: expected a number from 0 to 1, got 'high'"),
         ("a.jpg --model m --backend abacus", "argument --backend: invalid choice: 'abacus'"),
     ],
 )
@@ -62,9 +62,7 @@ def predict(tmp_path, monkeypatch, doubling):
     def run(found, *words, batch="N", name_of=None):
         task = Task(prepare, lambda outputs, _: found)
         options = parse("one.png", "two.png", *words, "--model", "m.onnx")
-        prediction.draw_detections(
-            task, doubling(batch), options, what="faces", read=read_image, name_of=name_of
-        )
+        prediction.draw_detections(task, doubling(batch), options, what="faces", name_of=name_of)
         return [json.loads((options.out / f"{stem}_faces.json").read_text()) for stem in ("one", "two")]
 
     return run

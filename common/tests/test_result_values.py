@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -147,3 +149,11 @@ def test_a_result_that_vanished_is_named(tmp_path, suffix, capsys):
     (tmp_path / f"a_1.{suffix}").unlink()
     assert cli.command(lambda _: results.read("a"))([]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / f'a_1.{suffix}'}: No such file or directory\n"
+
+
+@pytest.mark.parametrize("suffix", ["bin", "txt"])
+def test_a_pipe_in_the_place_of_a_result_is_refused_at_once(suffix, tmp_path):
+    os.mkfifo(tmp_path / f"a_0.{suffix}")
+    results = open_results(tmp_path, ["a"], [(3,)])
+    with pytest.raises(GuideError, match=f"a_0.{suffix}: expected "):
+        results.read("a")

@@ -9,8 +9,8 @@ refuse is read from the file alone (`atc_rules`). Format of the list: CANN docum
 
 from __future__ import annotations
 
-import argparse
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,8 +27,10 @@ from ascend_tools.preflight.range_findings import KINDS, Finding, findings, meas
 from common import cli
 from common.errors import GuideError, about
 from common.facts import read_facts
-from common.files import file_hash, write_json, write_text
+from common.files import write_json, write_text
 from common.graph.aipp import add_aipp, chosen_aipp, fold
+from common.graph.bounds import INPUT
+from common.graph.external import network_hash
 from common.graph.outline import Value, describe, item_shape, load, only_input
 from common.npu_files.inputs import add_input, check_sizes, inputs_of
 from common.report.versions import versions
@@ -44,17 +46,6 @@ def _batch_sizes(text: str) -> list[int]:
     return sorted({cli.positive_int(part) for part in text.split(",")})
 
 
-def _margin(text: str) -> float:
-    """Argument type: a number of at least 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 1 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
-    return value
-
-
 def _load(path: Path, choice: str | None) -> tuple[onnx.ModelProto, list[Remark]]:
     """Return the model to run, with AIPP's meaning if there is an AIPP file, and the remarks on its own form."""
     model = load(path)
@@ -62,7 +53,8 @@ def _load(path: Path, choice: str | None) -> tuple[onnx.ModelProto, list[Remark]
     opset = read_facts(here).opset if (here / "model.toml").is_file() else _OPSET
     noted = remarks(model, describe(model), opset)
     aipp = chosen_aipp(choice)
-    return (fold(model, aipp) if aipp else model), noted
+    with about(path):
+        return (fold(model, aipp) if aipp else model), noted
 
 
 def _sizes(asked: Sequence[int] | None, image: Value) -> list[int]:
@@ -70,7 +62,13 @@ def _sizes(asked: Sequence[int] | None, image: Value) -> list[int]:
     fixed = image.shape[0] if isinstance(image.shape[0], int) else None
     if fixed and asked and max(asked) > fixed:
         raise GuideError(f"the model was built for batches of {fixed}; --batch-sizes {max(asked)} is more.")
-    return list(asked or [fixed or 1])
+    sizes = list(asked or [fixed or 1])
+    needed = max(sizes) * math.prod(item_shape(image)) * np.dtype(image.dtype).itemsize
+    if needed > INPUT:
+        raise GuideError(
+            f"--batch-sizes {max(sizes)}: a batch has {needed} bytes, more than {INPUT}; ask for a smaller one."
+        )
+    return sizes
 
 
 def _groups(paths: Sequence[Path], image: Value, size: int) -> Iterator[list[Array]]:
@@ -136,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--limit", type=cli.positive_int, metavar="N", help="Run only the first N inputs (default: all).")
     add(
         "--margin",
-        type=_margin,
+        type=cli.number(1),
         default=2.0,
         metavar="X",
         help="Magnitudes of more than 65504 / X count as close to the range's end, and put an operator type on the "
@@ -165,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _conclude(found, [f"{node} ({why})" for node, why in skipped.items()], options.out)
     report = {
         "model": str(options.model),
-        "sha256": file_hash(options.model),
+        "sha256": network_hash(options.model),
         "inputs": len(paths),
         "batch_sizes": sizes,
         "range": {"largest": LARGEST, "smallest_normal": SMALLEST_NORMAL, "smallest": SMALLEST},

@@ -1,9 +1,8 @@
-"""What ATC is documented to refuse in an ONNX file, or known to stumble over; and its names for ONNX operators.
+"""What ATC is documented to refuse in an ONNX file, or known to stumble over.
 
 Sources. CANN documentation: "ONNX operator specifications" of 5.0.4 and 6.0.1 (opset 9 to 13) and of 7.0 (9 to 18);
 "supported ONNX operators" of 5.0.4 (fwoperatorlist/operatorlist_0071); "ATC, general restrictions" of 6.0.1
-(atctool_0040); --output_type. ATC's messages E16005, E19010 and EZ3002 as users report them in Ascend's forum. The
-operator plugins and fusion passes that Ascend published (ops/built-in/framework/onnx_plugin, ops/built-in/fusion_pass).
+(atctool_0040); --output_type. ATC's messages E16005, E19010 and EZ3002 as users report them in Ascend's forum.
 """
 
 from __future__ import annotations
@@ -40,39 +39,6 @@ where xor
 _LISTED = frozenset(_LIST.split())
 _DATA_DEPENDENT = ("Compress", "NonMaxSuppression", "NonZero", "Unique")
 _INT32 = np.iinfo(np.int32)
-
-# The operator types that --modify_mixlist takes are those of the graph that ATC compiles, not those of the file.
-# Registered under these names (similar_opp_plugins.cc, <operator>_plugin.cc); a trailing D is the form that a constant
-# argument gives an operator (REGISTER_CONST2ATTR); GlobalAveragePool becomes ReduceMeanD (globalavgpool_fusion_pass.cc).
-# Operators that ATC turns into one thing or another, as it finds it best, have no entry.
-ATC_TYPES = {
-    **{
-        name: name
-        for name in ("Abs", "Add", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "Identity", "LeakyRelu")
-    },
-    **{
-        name: name
-        for name in ("Log", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign")
-    },
-    **{name: name for name in ("Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Sub", "Tan", "Tanh")},
-    "AveragePool": "AvgPoolV2",
-    "Concat": "ConcatD",
-    "Conv": "Conv2D",
-    "ConvTranspose": "Conv2DTransposeD",
-    "Div": "RealDiv",
-    "Gemm": "MatMulV2",
-    "GlobalAveragePool": "ReduceMeanD",
-    "MatMul": "BatchMatMulV2",
-    "Pad": "PadV3",
-    "ReduceL2": "LpNorm",
-    "ReduceMax": "ReduceMaxD",
-    "ReduceMean": "ReduceMeanD",
-    "ReduceMin": "ReduceMinD",
-    "ReduceSum": "ReduceSumD",
-    "ReduceSumSquare": "SquareSumV1",
-    "Softmax": "SoftmaxV2",
-    "Where": "SelectV2",
-}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from common.errors import GuideError
+from common.graph.bounds import check_node
 from common.graph.constants import constants
 
 Array = NDArray[Any]
@@ -95,6 +96,7 @@ class NodeByNode:
         if index in self.skipped:
             return {}
         names = [name for name in node.output if name]
+        check_node(node, inputs)
         try:
             arrays = self._sessions[index].run(names, dict(inputs))
         except Exception as error:  # noqa: BLE001  as above

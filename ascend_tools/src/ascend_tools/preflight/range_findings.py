@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ascend_tools.preflight.atc_rules import ATC_TYPES
 from ascend_tools.preflight.half_range import LARGEST, Tally, accumulations, measured, tally
 from ascend_tools.preflight.node_by_node import Arrays, NodeByNode, node_name, reads
 from common.errors import GuideError
+from common.graph.atc_types import ATC_TYPES
 
 Array = NDArray[Any]
 Tallies = dict[tuple[int, str, str], Tally]  # by the node's position, the place, and the array's name

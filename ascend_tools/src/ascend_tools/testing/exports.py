@@ -17,7 +17,7 @@ from pathlib import Path
 import common
 from common.facts import read_facts
 
-ROOMS = ("backends", "compare", "export", "graph")  # of `common`, that an export goes through
+ROOMS = ("backends", "compare", "export", "graph", "images")  # of `common`, that an export goes through
 PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime", "onnxsim", "effdet", "timm")
 
 

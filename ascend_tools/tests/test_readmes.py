@@ -1,0 +1,282 @@
+"""Every README's commands pasted in its order, in a copy of the repository, each with exit status 0.
+
+A twin stands in the place of each network, sample data in that of the published data sets, small programs in that of the
+vendor's: what is tried is that each command finds what the ones before it have written. What cannot be run here stands
+in `Programs` with the reason, and what can be said of it all the same is checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ascend_tools.testing.commands import call
+from ascend_tools.testing.programs import npu_smi, program
+from ascend_tools.testing.readme import Command, Pasted, read
+from ascend_tools.testing.twin import Twin
+from common.engine.shard import Shard
+from common.export import download
+from common.facts import read_facts
+from common.images.read import write_image
+from tests.conftest import DIRECTORIES, ROOT
+
+__all__ = ["npu_smi", "program"]
+FULL_SIZE = {"rfcn": pytest.mark.full_size}  # its head is
+MODELS = [pytest.param(path.name, marks=FULL_SIZE.get(path.name, ())) for path in DIRECTORIES]
+# What takes seconds is announced before.
+ANNOUNCED = {
+    "pth2onnx.py": ("starting torch, reading ", "exporting to ONNX ...\n", "comparing with torch ...\n"),
+    "evaluate.py": ("starting torch, reading ", "exporting to ONNX ...\n"),
+}
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A copy of the repository with everything committed."""
+    words = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    if not listed:
+        pytest.skip("git has no list of what belongs to the repository")
+    copy = tmp_path_factory.mktemp("repository")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=all"]):
+        subprocess.run([*GIT, *words], cwd=copy, check=True)
+    yield copy
+    shutil.rmtree(copy)
+
+
+class Programs:
+    """What the READMEs call, by the first word of the command."""
+
+    def __init__(self, noxfile, capsys, monkeypatch):
+        self.noxfile, self.capsys, self.monkeypatch = noxfile, capsys, monkeypatch
+        self.printed = ""
+        self.table = {
+            "python": self.python,
+            "nox": self.nox,
+            "pip": self.pip,
+            "source": self.source,
+            "./benchmark.x86_64": self.benchmark,
+            "python3": self.ais_infer,
+        }
+
+    def call(self, folder, script, *words) -> int:
+        done = call(folder, script, *words, capsys=self.capsys, monkeypatch=self.monkeypatch)
+        assert done.returncode == 0, (script, *words, done.stderr)
+        assert [part for part in ANNOUNCED.get(script, ()) if part not in done.stderr] == []
+        self.printed = done.stdout
+        return 0
+
+    def python(self, words, here):
+        if words[1] == "-m":
+            return self.call(here, *words[2:])
+        assert (here / words[1]).is_file()
+        return self.call(here, *words[1:])
+
+    def nox(self, words, here):
+        """An environment takes minutes to make: sessions have to exist, and evaluate.py takes an evaluation's words."""
+        if words[1] == "-s":
+            assert words[2] in self.noxfile.nox.sessions
+            if words[2].endswith("-eval") and words[3:]:
+                assert words[3] == "--"
+                out = here / words[2].removesuffix("-eval") / "output"
+                return self.call(here, "evaluate.py", f"--out={out}", *words[4:])
+        return 0
+
+    def pip(self, words, here):
+        """Nothing is installed; the files and directories have to be there. A wheel is only named."""
+        if words[1] == "wheel":
+            (here / "dist").mkdir(exist_ok=True)
+            (here / "dist" / "ascend_guides_common-0.1.0-py3-none-any.whl").touch()
+        for word in words[2:]:
+            if word.endswith((".txt", ".whl")) or (word.startswith(".") and word != "."):
+                assert [*here.glob(word)] if "*" in word else (here / word).exists(), word
+        return 0
+
+    def source(self, words, here):
+        """CANN's settings, on the NPU's host alone."""
+        assert words == ["source", "/usr/local/Ascend/ascend-toolkit/set_env.sh"]
+        return 0
+
+    def benchmark(self, words, here):
+        """The vendor's tool: what its inputs and its results are called is what matters here."""
+        given = dict(word.lstrip("-").split("=") for word in words[1:])
+        text = "txt" if given["output_binary"] == "False" else "bin"
+        assert (here / given["om_path"]).is_file()
+        infer = ["common.infer", "--model", read_facts(here).onnx, "--out", "result"]
+        infer += ["--input", given["input_text_path"]]
+        return self.call(here, *infer, "--batch-size", given["batch_size"], "--output-format", text)
+
+    def ais_infer(self, words, here):
+        """The vendor's other tool."""
+        assert words[1] == "ais_infer.py"
+        given = dict(zip(words[2::2], words[3::2], strict=False))
+        assert (here / given["--model"]).is_file()
+        assert [*(here / given["--input"]).glob("*.bin")]
+        return 0
+
+
+class Padded(Twin):
+    """EfficientDet-D0's pools its input first, with one of the paddings that ATC stumbles over."""
+
+    def forward(self, x):
+        wider = torch.nn.functional.pad(x, (0, 1, 0, 1), value=-torch.inf)
+        return super().forward(torch.nn.functional.max_pool2d(wider, 3, 2))
+
+
+class Regions(torch.nn.Module):
+    """R-FCN's has the head, and a body of one convolution for each of its maps."""
+
+    def __init__(self, facts):
+        from rfcn_voc.standard_head import BODY
+
+        super().__init__()
+        self.maps = torch.nn.ModuleList(
+            torch.nn.Conv2d(3, channels, 1, 16, bias=False) for channels in BODY.values()
+        )
+        generator = torch.Generator().manual_seed(0)
+        for layer in self.maps:
+            torch.nn.init.normal_(layer.weight, 0, 0.02, generator)
+        self.eval().requires_grad_(requires_grad=False)
+
+    def body(self, im_data):
+        return tuple(layer(im_data) for layer in self.maps)
+
+    def forward(self, im_data, im_info=None):
+        from rfcn_voc.network import Head
+
+        return Head()(*self.body(im_data), im_info)
+
+
+TWINS = {"efficientdet_d0": Padded, "rfcn": Regions}
+
+
+@contextlib.contextmanager
+def twin_for(folder, monkeypatch):
+    """Import modules from a model directory inside the block, with a twin in the place of its network."""
+    facts = read_facts(folder)
+    monkeypatch.syspath_prepend(folder)
+    (package,) = (path.parent.name for path in folder.glob("*_*/__init__.py"))
+    network = importlib.import_module(f"{package}.network")
+
+    def load_checkpoint(path):
+        assert path.is_file()
+        return TWINS.get(facts.name, Twin)(facts)
+
+    def fetch(checkpoint, weights):
+        assert (weights / checkpoint.file).is_file()
+        return weights / checkpoint.file
+
+    monkeypatch.setattr(network, "load_checkpoint", load_checkpoint)
+    monkeypatch.setattr(download, "fetch", fetch)
+    try:
+        yield
+    finally:
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "")).startswith(f"{folder}/"):
+                del sys.modules[name]
+
+
+def bring(folder: Path) -> None:
+    """Write what a README tells its reader to bring: checkpoint, data set and pictures."""
+    from evaluate import sample
+
+    facts = read_facts(folder)
+    (folder / "weights").mkdir(exist_ok=True)
+    (folder / "weights" / facts.checkpoint.file).write_bytes(b"weights")
+    data = {
+        "faceboxes": "FDDB",
+        "efficientdet_d0": "coco_data",
+        "lresnet100e_ir": "data",
+        "rfcn": "data/VOCdevkit2007/VOC2007",
+        "pcb": "Market-1501",
+    }
+    sample.write_sample(folder / data[facts.name])
+    if facts.name == "rfcn":
+        two_parts(folder / data[facts.name])
+        for name in ("astronaut", "hopper"):  # two pictures are enough; the module is a copy
+            del sample.OBJECTS[name]
+    face = np.full((112, 112, 3), 100, np.uint8)
+    names = ("family.jpg", "team.png", "street.jpg", "someone.jpg", "people/b.jpg", "a.png", "b.png", "c.png")
+    for size, name in enumerate(names, 20):
+        write_image(folder / name, cv2.circle(face.copy(), (56, 56), size, (200, 20, 90), -1))
+
+
+def two_parts(folder: Path) -> None:
+    """Leave two pictures, in the first two of the parts that R-FCN's README takes one after the other."""
+    (source,) = (folder / "JPEGImages").glob("chelsea.*")
+    names = [next(f"{n:06}" for n in range(1000) if f"{n:06}" in Shard(k, 10)) for k in (1, 2)]
+    for name in names:
+        shutil.copy(source, folder / "JPEGImages" / f"{name}{source.suffix}")
+        shutil.copy(folder / "Annotations" / "chelsea.xml", folder / "Annotations" / f"{name}.xml")
+    (folder / "ImageSets/Main/test.txt").write_text("".join(f"{name}\n" for name in sorted(names)))
+
+
+@pytest.fixture
+def programs(program, npu_smi, noxfile, capsys, monkeypatch):
+    program(
+        "atc",
+        "import pathlib, sys\n"
+        "given = dict(word.lstrip('-').split('=', 1) for word in sys.argv[1:])\n"
+        "assert pathlib.Path(given['model']).is_file()\n"
+        "pathlib.Path(given['output'] + '.om').write_text('OM')\n",
+    )
+    npu_smi("| 0 310P3 | OK | 15.8 42 |\n| 0 0 | 0000:80:00.0 | 0 |\n")
+    return Programs(noxfile, capsys, monkeypatch)
+
+
+def paste(readme: Path, programs: Programs) -> int:
+    """Run a README's commands, compare what a dry run prints with what the README shows, and count them."""
+    shell, count = Pasted(readme.parent, programs.table), 0
+    for entry in read(readme):
+        if isinstance(entry, Command):
+            assert shell.run(entry) == 0, entry.text
+            count += 1
+        elif entry.text.startswith("atc "):
+            assert without_nodes(programs.printed) == without_nodes(entry.text)
+    return count
+
+
+def without_nodes(command: str) -> str:
+    """Return an ATC command without the names of its output nodes: the twin's have others."""
+    return re.sub(r'--out_nodes="[^"]*"', "", command)
+
+
+def new_files(folder: Path) -> list[str]:
+    """Return what git would add of a directory, which has to be nothing that its README brings or makes."""
+    words = ("git", "status", "--porcelain", "--untracked-files=all", "--", ".")
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_commands_of_a_models_readme_work_in_its_order(model, repository, programs, monkeypatch):
+    folder = repository / model
+    with twin_for(folder, monkeypatch):
+        bring(folder)
+        assert paste(folder / "README.md", programs) > 10
+    assert new_files(folder) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "common/README.md", "ascend_tools/README.md"]
+)
+def test_the_commands_of_the_other_readmes_work(name, repository, programs, monkeypatch):
+    with twin_for(repository / "faceboxes", monkeypatch):
+        bring(repository / "faceboxes")
+        assert paste(repository / name, programs)
+    assert new_files((repository / name).parent) == []
