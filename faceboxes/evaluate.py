@@ -12,6 +12,7 @@ with the pictures whose faces are not stored yet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ from common.compare.with_torch import with_torch
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
 from common.report.figures import Origin
-from common.report.metrics_json import conclude
+from common.report.metrics_json import begin, conclude
+from common.report.record import recorded
 from common.timing import Stopwatch
 from faceboxes_fddb import fddb, sample
 from faceboxes_fddb.scoring import score
@@ -68,12 +70,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             agreement = with_torch(TASK, facts, HERE, deployed, subject.network, pictures, same=SAME_FACES)
 
     detections = options.out / "FDDB_dets.txt"
-    fddb.write_detections(detections, faces)
-    print(f"{detections}: the faces of {len(faces)} pictures")
+    begin(options.out)
+    origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)
+    with recorded([detections], origin, len(faces)):
+        fddb.write_detections(detections, faces)
+    print(f"{detections}: the faces of {cli.counted(len(faces), 'picture')}")
     with watch("evaluate"):
         figures = score(folds, fddb.read_detections(detections))
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
-    status = conclude(options.out, facts, figures, origin, agreement.metrics if agreement else {})
+    status = conclude(
+        options.out,
+        facts,
+        figures,
+        replace(origin, seconds=watch.seconds),
+        agreement.metrics if agreement else {},
+    )
     if agreement:
         agreement.check()
     return status

@@ -10,6 +10,7 @@ write results.txt (AP per fold) and metrics.json.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from common import cli
@@ -18,7 +19,8 @@ from common.errors import GuideError
 from common.facts import read_facts
 from common.npu_files.results import open_results, origin_of
 from common.report.figures import Origin
-from common.report.metrics_json import conclude
+from common.report.metrics_json import begin, conclude
+from common.report.record import recalled, recorded
 from common.threads import map_threads
 from common.timing import Stopwatch
 from faceboxes_fddb import fddb
@@ -80,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     facts, watch = read_facts(HERE), Stopwatch()
     folds = fddb.read_folds(options.data)
-    detections, backend, precision = options.detections, None, None
+    detections, origin = options.detections, Origin(facts.accuracy.dataset, None, None, {})
     if options.results:
         with watch("postprocess"):
             factors = find_factors(options.data, folds, options.prep, options.workers)
@@ -88,13 +90,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             results = open_results(options.results, factors, shapes)
             faces = dict(read_predictions(TASK, results, factors))
             detections = options.out / "FDDB_dets.txt"
-            fddb.write_detections(detections, faces)
-        print(f"{detections}: the faces of {len(faces)} pictures")
-        backend, precision = origin_of(options.results)
+            begin(options.out)
+            origin = Origin(facts.accuracy.dataset, *origin_of(options.results), {})
+            with recorded([detections], origin, len(faces)):
+                fddb.write_detections(detections, faces)
+        print(f"{detections}: the faces of {cli.counted(len(faces), 'picture')}")
+    else:
+        origin = recalled([detections], origin, sum(map(len, folds)))
     with watch("evaluate"):
         figures = score(folds, fddb.read_detections(detections))
-    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
-    return conclude(options.out, facts, figures, origin)
+    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
 
 
 if __name__ == "__main__":

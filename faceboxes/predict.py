@@ -11,7 +11,6 @@ from pathlib import Path
 from common import cli, prediction
 from common.backends.deployed import open_deployed
 from common.facts import read_facts
-from common.images.read import read_image
 from faceboxes_fddb.task import ANY_PICTURE
 
 HERE = Path(__file__).resolve().parent
@@ -21,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="faces", score=0.5)
     with open_deployed(options.model, options.backend, read_facts(HERE), HERE) as deployed:
-        prediction.draw_detections(ANY_PICTURE, deployed, options, what="faces", read=read_image)
+        prediction.draw_detections(ANY_PICTURE, deployed, options, what="faces")
     return 0
 
 

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import cli, resume
+from common import alone, cli, resume
 from common.errors import GuideError
 from common.files import write_array, write_text
 from common.npu_files.inputs import is_whole, note_others
@@ -30,6 +30,7 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     A picture is done if its .bin file was made from the same picture file, which `preprocess.json` tells, and its
     line is known from `FDDB.txt` or, after an interruption, from `FDDB.txt.part`.
     """
+    alone.take(out)
     prep, journal = out / "FDDB.txt", out / "FDDB.txt.part"
     known: dict[str, float] = {}
     for source in (prep, journal):
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folds = fddb.read_folds(options.data)
     pictures = fddb.find_pictures(options.data, (picture for fold in folds for picture in fold))
     preprocess(pictures, options.out, options.workers)
-    print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes")
+    print(f"{options.out}: {cli.counted(len(pictures), '.bin file')} of {BYTES} bytes")
     print(f"{options.out / 'FDDB.txt'}: their resize factors")
     note_others(options.out, pictures)
     return 0

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from common.cli import shorten
 from common.errors import GuideError, about
 from common.files import read_text, write_text
+from common.images.header import picture_size
 from faceboxes_fddb.ellipses import face_boxes
 
 Array = NDArray[Any]
@@ -145,18 +146,40 @@ def _numbers(path: Path, name: str, rows: Sequence[str], columns: int) -> Array:
 
 
 def find_pictures(data: Path, pictures: Iterable[Picture]) -> dict[str, Path]:
-    """Return the picture files by stem, all from the first directory of the tree that has any."""
-    names = {picture.stem: f"{picture.name}.jpg" for picture in pictures}
+    """Return the picture files by stem, all from the first directory of the tree that has any.
+
+    One that is too small for a face in it is an error; FDDB does not say what sizes its pictures have.
+    """
+    annotated = {picture.stem: picture for picture in pictures}
+    names = {stem: f"{picture.name}.jpg" for stem, picture in annotated.items()}
     for folder in (data / "originalPics", data / "images", data):
         paths = {stem: folder / name for stem, name in names.items()}
         missing = [str(path) for path in paths.values() if not path.is_file()]
         if not missing:
+            for stem, path in paths.items():
+                _check_size(path, annotated[stem])
             return paths
         if len(missing) < len(paths):
             raise GuideError(f"{len(missing)} of {len(paths)} pictures are missing: {shorten(missing)}.")
     raise GuideError(
         f"{data}: holds none of the {len(names)} pictures, such as {next(iter(names.values()))}; {TREE}"
     )
+
+
+def _check_size(path: Path, picture: Picture) -> None:
+    """Refuse another picture than the annotated one, as far as that can be told: a face lies wholly outside of it."""
+    if not len(picture.faces):
+        return
+    try:
+        width, height = picture_size(path, upright=True)
+    except GuideError:  # no picture: told by who reads it
+        return
+    left, top = picture.boxes[:, :2].max(axis=0).tolist()
+    if left >= width or top >= height:
+        raise GuideError(
+            f"{path}: has {width}x{height} pixels, and in the annotations faces begin as far as {left}, {top}. "
+            "Is it another picture?"
+        )
 
 
 def write_detections(path: Path, detections: Mapping[str, Array]) -> None:

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from common.export import checkpoint
+from common.export.seeded import Target
+from common.export.seeded import seeded as fitted
+from common.graph.aipp import apply, read_aipp
+from faceboxes_fddb.preprocessing import letterbox
+from faceboxes_fddb.sample import portraits
+
+HERE = Path(__file__).resolve().parent.parent  # the model directory
 
 
 class ConvBn(nn.Module):
@@ -109,10 +117,13 @@ def load_checkpoint(path: Path) -> FaceBoxes:
 
     The file holds a state dict, or one under the key `state_dict`; a prefix `module.` is taken off.
     """
-    weights = checkpoint.state_dict(checkpoint.read(path), path)
+    weights = checkpoint.read(path)
     return checkpoint.load(FaceBoxes(), weights, path, "FaceBoxes")
 
 
 def seeded() -> FaceBoxes:
-    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
-    return checkpoint.seeded(FaceBoxes)
+    """Return the network with seeded weights, see `common.export.seeded`: few of a picture's anchors are faces."""
+    canvases = np.stack([letterbox(portrait)[0] for portrait, _ in portraits().values()])
+    regressions = {f"loc.{scale}": Target(1.0) for scale in range(3)}
+    logits = {f"conf.{scale}": Target(1.0, (3.0, -3.0)) for scale in range(3)}
+    return fitted(FaceBoxes, apply(read_aipp(HERE / "aipp.config"), canvases), regressions | logits)

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 from numpy.typing import NDArray
 
+from common import cli
 from common.report.figures import Figures
 from faceboxes_fddb import metric
 from faceboxes_fddb.fddb import Fold
@@ -29,7 +30,7 @@ def score(folds: Sequence[Fold], detections: Mapping[str, NDArray[Any]]) -> Figu
     empty = [str(i) for i, fold in enumerate(scores, 1) if not fold.faces]
     if empty:
         notes.append(f"folds without faces are left out of the average: {', '.join(empty)}")
-    notes.append(f"{pictures} pictures, {faces} faces")
+    notes.append(f"{cli.counted(pictures, 'picture')}, {cli.counted(faces, 'face')}")
     if tuple(map(int, cv2.__version__.split(".")[:2])) >= OTHER_ELLIPSES:
         notes.append(
             f"note: OpenCV {cv2.__version__} draws 1.5 to 4 % of FDDB's ellipses one pixel differently from the "
@@ -38,6 +39,8 @@ def score(folds: Sequence[Fold], detections: Mapping[str, NDArray[Any]]) -> Figu
     return Figures(
         metrics={"AP": average, **aps, "faces": faces},
         pictures=pictures,
+        counts={"faces": faces},
+        names=[picture.name for fold in folds for picture in fold],
         text="".join(f"{line}\n" for line in (*results, *notes)),
         files={"results.txt": "".join(f"{line}\n" for line in results)},
     )

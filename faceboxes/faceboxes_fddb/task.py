@@ -19,9 +19,9 @@ from faceboxes_fddb.preprocessing import letterbox
 Array = NDArray[Any]
 
 
-def prepare_picture(path: Path) -> tuple[Inputs, float]:
-    """Read any picture: 1024x1024x3 uint8 BGR, and the factor it was scaled by."""
-    image = read_image(path)
+def prepare_picture(path: Path, *, own: bool = True) -> tuple[Inputs, float]:
+    """Read a picture, by default one's `own`, see `read_image`: 1024x1024x3 uint8 BGR, and the factor it was scaled by."""
+    image = read_image(path, own=own)
     with about(path):
         canvas, factor = letterbox(image)
     return {"image": canvas}, factor
@@ -29,7 +29,7 @@ def prepare_picture(path: Path) -> tuple[Inputs, float]:
 
 def prepare(path: Path) -> tuple[Inputs, float]:
     """Read a picture of FDDB, see `prepare_picture`; the factor has the three decimals of FDDB.txt."""
-    inputs, factor = prepare_picture(path)
+    inputs, factor = prepare_picture(path, own=False)
     return inputs, stored_factor(factor)
 
 

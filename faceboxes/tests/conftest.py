@@ -15,7 +15,7 @@ from ascend_tools.testing.commands import runner
 from ascend_tools.testing.reference import recipe_state_of, reference_of, root
 from common.facts import read_facts
 from common.images.library import library_picture
-from common.images.rgb import read_bgr
+from common.images.read import read_image
 
 HERE = Path(__file__).resolve().parent.parent
 FACTS = read_facts(HERE)
@@ -69,7 +69,7 @@ def library_pictures() -> dict[str, np.ndarray]:
         "lib/04/big/crop_457": astronaut[:333, :457],
         "lib/05/big/zoom_2048": zoom,
         "astronaut": astronaut,
-        "china": read_bgr(datasets / "images" / "china.jpg"),
+        "china": read_image(datasets / "images" / "china.jpg"),
         "grace_hopper": hopper,
     }
 

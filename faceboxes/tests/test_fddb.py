@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -115,3 +116,19 @@ def test_a_damaged_prep_line_is_refused(line, tmp_path):
     path.write_text(line + "\n")
     with pytest.raises(GuideError, match=r"FDDB.txt:1: expected `name 1024.000 1024.000 factor`"):
         fddb.read_prep(path)
+
+
+@pytest.mark.parametrize("size", [(8, 60), (60, 4)])
+def test_a_picture_too_small_for_its_faces_is_told_before_anything_is_run(size, data):
+    folds = fddb.read_folds(data)
+    pictures = [picture for fold in folds for picture in fold]
+    paths = fddb.find_pictures(data, pictures)
+    path = paths[pictures[3].stem]
+    path.write_bytes(cv2.imencode(".png", np.zeros((*size[::-1], 3), np.uint8))[1].tobytes())
+    with pytest.raises(GuideError) as caught:
+        fddb.find_pictures(data, pictures)
+    assert str(caught.value).startswith(
+        f"{path}: has {size[0]}x{size[1]} pixels, and in the annotations faces begin"
+    )
+    path.write_bytes(b"no picture")
+    fddb.find_pictures(data, pictures)

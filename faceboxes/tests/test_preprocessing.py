@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import preprocess
+from ascend_tools.testing import pictures
 from common.errors import GuideError
 from faceboxes_fddb.preprocessing import letterbox
 from faceboxes_fddb.task import prepare, prepare_picture
@@ -181,3 +182,12 @@ def test_pictures_may_lie_in_the_other_places(folder, data, tmp_path):
     (data / "FDDB-folds").rename(data / "ground_truth")
     assert preprocess.main(["--data", str(data), "--out", str(tmp_path / "prep")]) == 0
     assert len(list((tmp_path / "prep").glob("*.bin"))) == 12
+
+
+def test_a_damaged_picture_is_refused_in_a_data_set_and_noted_as_ones_own(tmp_path, capsys):
+    note = pictures.check_damaged(tmp_path, prepare, prepare_picture, (200, 150))
+    assert note in capsys.readouterr().out
+
+
+def test_ones_own_picture_is_turned_upright(tmp_path):
+    pictures.check_turned(tmp_path, prepare_picture, (200, 150))

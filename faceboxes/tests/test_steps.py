@@ -94,8 +94,13 @@ def test_stored_detections_are_scored_again_without_pictures(steps, scored, tmp_
     assert run("postprocess.py", *words).returncode == 0
     again, before = (read_json(folder / "metrics.json") for folder in (tmp_path / "out", scored))
     assert again["metrics"] == before["metrics"]
-    assert (again["backend"], again["precision"]) == (None, None)
     assert (before["backend"], before["precision"]) == ("onnxruntime", "float32")
+    assert (again["backend"], again["precision"]) == ("onnxruntime", "float32")
+    shutil.copy(scored / "FDDB_dets.txt", tmp_path / "of unknown origin.txt")
+    words = ("--detections", tmp_path / "of unknown origin.txt", *words[2:])
+    assert run("postprocess.py", *words).returncode == 0
+    again = read_json(tmp_path / "out" / "metrics.json")
+    assert (again["backend"], again["precision"]) == (None, None)
 
 
 def test_the_streamed_route_stores_the_same_faces_with_the_factors_of_fddb_txt(
@@ -131,7 +136,7 @@ def perfect(folds):
 
 @pytest.mark.parametrize(("kept", "code", "verdict"), [(10, 0, "PASS"), (9, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, steps, tmp_path, monkeypatch, run):
-    whole = replace(FACTS, accuracy=replace(FACTS.accuracy, images=10))
+    whole = replace(FACTS, accuracy=replace(FACTS.accuracy, images=10, counts={}, names=None))
     monkeypatch.setattr(postprocess, "read_facts", lambda folder: whole)
     found = perfect(fddb.read_folds(steps / "data"))
     for stem in list(found)[kept:]:
