@@ -12,6 +12,7 @@ are not stored yet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from common.backends.deployed import open_deployed
 from common.compare.with_torch import with_torch
 from common.facts import Facts, read_facts
 from common.report.figures import Origin
-from common.report.metrics_json import conclude
+from common.report.metrics_json import begin, conclude
+from common.report.record import recorded
 from common.timing import Stopwatch
 from efficientdet_coco import coco, sample
 from efficientdet_coco.scoring import score
@@ -45,7 +47,7 @@ def export_to(out: Path, network: TenMaps, facts: Facts) -> Path:
     """Write the ONNX files of all three steps to the directory `out` and return the last one's path."""
     target = out / Path(facts.onnx).name
     simplified = export_simplified(network, facts, target.with_name(target.name.replace("_modify", "")))
-    modify(simplified, target, "exact")
+    modify(simplified, target, "exact", facts)
     return target
 
 
@@ -71,12 +73,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
 
     detections = options.out / "detections.json"
-    coco.write_detections(detections, data.pictures, objects)
-    print(f"{detections}: the objects in {len(objects)} pictures")
+    begin(options.out)
+    origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)
+    with recorded([detections], origin, len(objects)):
+        coco.write_detections(detections, data.pictures, objects)
+    print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")
     with watch("evaluate"):
         figures = score(data, coco.read_detections(detections))
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
-    status = conclude(options.out, facts, figures, origin, agreement.metrics if agreement else {})
+    status = conclude(
+        options.out,
+        facts,
+        figures,
+        replace(origin, seconds=watch.seconds),
+        agreement.metrics if agreement else {},
+    )
     if agreement:
         agreement.check()
     return status

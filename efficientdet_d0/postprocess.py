@@ -10,6 +10,7 @@ without pictures. Both write metrics.json.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from common import cli
@@ -17,7 +18,8 @@ from common.engine.file_route import read_predictions
 from common.facts import read_facts
 from common.npu_files.results import open_results, origin_of
 from common.report.figures import Origin
-from common.report.metrics_json import conclude
+from common.report.metrics_json import begin, conclude
+from common.report.record import recalled, recorded
 from common.timing import Stopwatch
 from efficientdet_coco import coco
 from efficientdet_coco.preprocessing import placement
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     facts, watch = read_facts(HERE), Stopwatch()
     data = coco.read_coco(options.data, need_pictures=False)
-    detections, backend, precision = options.detections, None, None
+    detections, origin = options.detections, Origin(facts.accuracy.dataset, None, None, {})
     if options.results:
         with watch("postprocess"):
             placed = {
@@ -61,13 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             results = open_results(options.results, placed, shapes)
             objects = dict(read_predictions(TASK, results, placed))
             detections = options.out / "detections.json"
-            coco.write_detections(detections, data.pictures, objects)
-        print(f"{detections}: the objects in {len(objects)} pictures")
-        backend, precision = origin_of(options.results)
+            begin(options.out)
+            origin = Origin(facts.accuracy.dataset, *origin_of(options.results), {})
+            with recorded([detections], origin, len(objects)):
+                coco.write_detections(detections, data.pictures, objects)
+        print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")
+    else:
+        origin = recalled([detections], origin, len(data.pictures))
     with watch("evaluate"):
         figures = score(data, coco.read_detections(detections))
-    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
-    return conclude(options.out, facts, figures, origin)
+    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
 
 
 if __name__ == "__main__":

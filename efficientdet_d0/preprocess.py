@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     pictures = coco.read_coco(options.data).pictures
     write_inputs(TASK, pictures, options.out, size=BYTES, workers=options.workers)
-    print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes")
+    print(f"{options.out}: {cli.counted(len(pictures), '.bin file')} of {BYTES} bytes")
     note_others(options.out, pictures)
     return 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.export.checkpoint import published
+from common.export.checkpoint import choose
 from common.export.onnx_file import add_arguments, compare, export
 from common.facts import Facts, read_facts
 from common.files import staged
@@ -50,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(arguments, facts, batch_size=["--batch_size"])
     arguments.set_defaults(out=Path(facts.onnx.replace("_modify", "")))
     options = arguments.parse_args(argv)
+    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
     from efficientdet_coco.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(facts, HERE)
     network = load_checkpoint(checkpoint)
     simplified = export_simplified(network, facts, options.out, options.batch_size, options.opset)
     batch = options.batch_size or "dynamic"

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import shorten
-from common.errors import GuideError
+from common.errors import GuideError, about
 from common.files import read_text, write_text
 
 Array = NDArray[Any]
@@ -26,27 +26,34 @@ TREE = """expected:
   DIR/val2017/000000000139.jpg and so on"""
 
 
-_Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]  # x, y, width, height
+FAR = 1e6  # pixels; beyond any picture
+MOST_CATEGORIES = 90  # those of the network
+
+_Id = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Side = Annotated[int, msgspec.Meta(ge=1, le=int(FAR))]
+_Position = Annotated[float, msgspec.Meta(ge=-FAR, le=FAR)]
+_Length = Annotated[float, msgspec.Meta(ge=0, le=FAR)]
+_Box = tuple[_Position, _Position, _Length, _Length]  # x, y, width, height
 
 
 class _Image(msgspec.Struct):
-    id: int
+    id: _Id
     file_name: str
-    width: int
-    height: int
+    width: _Side
+    height: _Side
 
 
 class _Object(msgspec.Struct):
-    id: int
-    image_id: int
-    category_id: int
+    id: _Id
+    image_id: _Id
+    category_id: _Id
     bbox: _Box
-    area: float
-    iscrowd: int | bool
+    area: Annotated[float, msgspec.Meta(ge=0, le=FAR**2)]
+    iscrowd: Literal[0, 1] | bool  # pycocotools would take any number, modulo 256
 
 
 class _Category(msgspec.Struct):
-    id: int
+    id: _Id
 
 
 class _Annotations(msgspec.Struct):
@@ -54,12 +61,12 @@ class _Annotations(msgspec.Struct):
 
     images: list[_Image]
     annotations: list[_Object]
-    categories: list[_Category]
+    categories: Annotated[list[_Category], msgspec.Meta(max_length=MOST_CATEGORIES)]
 
 
 class _Detection(msgspec.Struct):
-    image_id: int
-    category_id: int
+    image_id: _Id
+    category_id: _Id
     bbox: _Box
     score: float
 
@@ -78,7 +85,8 @@ class Picture:
 class Coco:
     """The pictures to detect in, by the name of their .bin files in the order of their ids; all the annotations.
 
-    `total` counts the pictures of the annotation file, those that are too small included.
+    `annotations` are what pycocotools takes, the objects numbered from 1; `total` counts the pictures of the annotation
+    file, those that are too small included.
     """
 
     pictures: dict[str, Picture]
@@ -95,18 +103,15 @@ def read_coco(data: Path, *, need_pictures: bool = True) -> Coco:
     """Read the annotations and find the pictures; one that is missing is an error, if pictures are needed."""
     path = data / "annotations" / "instances_val2017.json"
     try:
-        annotations = msgspec.json.decode(read_text(path))
-        checked = msgspec.convert(annotations, _Annotations)
-    except FileNotFoundError:
+        checked = msgspec.json.decode(read_text(path), type=_Annotations)
+    except (FileNotFoundError, NotADirectoryError):
         raise GuideError(f"{data}: not the COCO data set: no {path}; {TREE}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise GuideError(f"{path}: not COCO annotations of objects ({error}); download it again.") from None
+    with about(path):
+        annotations = _consistent(checked)
     rows = sorted(checked.images, key=lambda row: row.id)
     found = [Picture(row.id, data / "val2017" / row.file_name, row.width, row.height) for row in rows]
-    twice = [i for i, count in Counter(picture.identity for picture in found).items() if count > 1]
-    if twice or not found:
-        what = f"these image ids occur twice: {shorten(map(str, twice))}" if twice else "lists no image"
-        raise GuideError(f"{path}: {what}.")
     large = [picture for picture in found if min(picture.width, picture.height) >= SMALLEST]
     if need_pictures:
         missing = [str(picture.path) for picture in large if not picture.path.is_file()]
@@ -115,6 +120,53 @@ def read_coco(data: Path, *, need_pictures: bool = True) -> Coco:
                 f"{len(missing)} of the {len(large)} pictures in {path} are missing: {shorten(missing)}; {TREE}"
             )
     return Coco(_by_stem(large), annotations, len(found))
+
+
+def _consistent(found: _Annotations) -> dict[str, Any]:
+    """Return annotations as pycocotools takes them; ids that occur twice, or stand for nothing, are errors.
+
+    Objects are numbered from 1, for pycocotools takes an object with the id 0 for none.
+    """
+    if not found.images:
+        raise GuideError("lists no image.")
+    for what, ids in (
+        ("image", [row.id for row in found.images]),
+        ("annotation", [row.id for row in found.annotations]),
+        ("category", [row.id for row in found.categories]),
+    ):
+        if twice := [str(i) for i, count in Counter(ids).items() if count > 1]:
+            raise GuideError(f"these {what} ids occur twice: {shorten(twice)}; download it again.")
+    outside = [row.file_name for row in found.images if not _is_inside(row.file_name)]
+    if outside:
+        raise GuideError(f"expected names of pictures in val2017/, found {shorten(map(repr, outside))}.")
+    categories, images = {row.id for row in found.categories}, {row.id for row in found.images}
+    if unknown := sorted({row.category_id for row in found.annotations} - categories):
+        raise GuideError(f"objects are of categories that it does not list: {shorten(map(str, unknown))}.")
+    if others := sum(row.image_id not in images for row in found.annotations):
+        print(
+            f"note: {others} of the annotated objects are in pictures that are not listed; they do not count"
+        )
+    objects = [
+        {
+            "id": number,
+            "image_id": row.image_id,
+            "category_id": row.category_id,
+            "bbox": list(row.bbox),
+            "area": row.area,
+            "iscrowd": int(row.iscrowd),
+        }
+        for number, row in enumerate(found.annotations, 1)
+    ]
+    return {
+        "images": msgspec.to_builtins(found.images),
+        "annotations": objects,
+        "categories": msgspec.to_builtins(found.categories),
+    }
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether a name is that of a file in a directory, and can be one."""
+    return name.isprintable() and not name.startswith("/") and not {"", ".", ".."} & {*name.split("/")}
 
 
 def _by_stem(pictures: list[Picture]) -> dict[str, Picture]:
@@ -158,9 +210,11 @@ def read_detections(path: Path) -> list[dict[str, Any]]:
         found = msgspec.json.decode(read_text(path), type=list[_Detection])
     except FileNotFoundError:
         raise GuideError(f"{path}: no such file.") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise GuideError(
             f"{path}: expected a list of image_id, bbox, score and category_id ({error})."
         ) from None
-    rows: list[dict[str, Any]] = msgspec.to_builtins(found)
-    return rows
+    return [
+        {"image_id": r.image_id, "category_id": r.category_id, "bbox": list(r.bbox), "score": r.score}
+        for r in found
+    ]

@@ -13,6 +13,7 @@ from efficientdet_coco.coco import SMALLEST, Coco
 def score(data: Coco, detections: Sequence[dict[str, Any]]) -> Figures:
     """Return COCO's twelve figures of detections as `coco.read_detections` returns them."""
     metrics, table = metric.evaluate(data, detections)
+    crowds = [row["iscrowd"] for row in data.annotations["annotations"]]
     left_out = data.total - len(data.pictures)
     note = (
         f"; {left_out} with a side under {SMALLEST} pixels left out, as in the original" if left_out else ""
@@ -20,5 +21,7 @@ def score(data: Coco, detections: Sequence[dict[str, Any]]) -> Figures:
     return Figures(
         metrics=metrics,
         pictures=data.total,
-        text=f"{table}mAP: {100 * metrics['AP']:.1f}\n{data.total} pictures{note}\n",
+        counts={"objects": len(crowds) - sum(crowds), "crowds": sum(crowds)},
+        names=[picture.path.name for picture in data.pictures.values()],
+        text=f"{table}mAP: {metrics['AP']:.4f}\n{data.total} pictures{note}\n",
     )

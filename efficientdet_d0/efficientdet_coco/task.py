@@ -19,9 +19,12 @@ from efficientdet_coco.preprocessing import Letterbox, letterbox, network_input
 Array = NDArray[Any]
 
 
-def prepare_picture(path: Path) -> tuple[Inputs, Letterbox]:
-    """Read any picture: 3x512x512 float32 RGB, normalised as for ImageNet, and how it lies on the canvas."""
-    image = read_rgb(path)
+def prepare_picture(path: Path, *, own: bool = True) -> tuple[Inputs, Letterbox]:
+    """Read a picture, by default one's `own`, see `read_rgb`: 3x512x512 float32 RGB, normalised as for ImageNet.
+
+    Also return how it lies on the canvas.
+    """
+    image = read_rgb(path, own=own)
     with about(path):
         canvas, placed = letterbox(image)
     return {"x.1": network_input(canvas)}, placed
@@ -29,7 +32,7 @@ def prepare_picture(path: Path) -> tuple[Inputs, Letterbox]:
 
 def prepare(picture: Picture) -> tuple[Inputs, Letterbox]:
     """Read a picture of COCO, see `prepare_picture`; its size must be the annotated one."""
-    inputs, placed = prepare_picture(picture.path)
+    inputs, placed = prepare_picture(picture.path, own=False)
     if (placed.width, placed.height) != (picture.width, picture.height):
         raise GuideError(
             f"{picture.path}: has {placed.width}x{placed.height} pixels, {picture.width}x{picture.height} in the "

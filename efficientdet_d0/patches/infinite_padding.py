@@ -50,6 +50,8 @@ def pool_with_own_padding(proto: onnx.ModelProto) -> list[str]:
             own = _attributes(pool)
             if own.get("auto_pad", b"NOTSET") != b"NOTSET" or own.get("ceil_mode", 0):
                 raise GuideError(f"node {pool.name!r}: expected pooling without auto_pad and ceil_mode.")
+            if len(own["kernel_shape"]) != 2 or len(own.get("pads", [0, 0, 0, 0])) != 4:
+                raise GuideError(f"node {pool.name!r}: expected pooling over height and width.")
             both = np.add(own.get("pads", [0, 0, 0, 0]), pads[[2, 3, 6, 7]]).tolist()
             if max(both) >= min(own["kernel_shape"]):
                 raise GuideError(f"node {pool.name!r}: its window is not larger than the padding {both}.")
@@ -75,7 +77,8 @@ def pad_with_zero(proto: onnx.ModelProto) -> list[str]:
 
 
 def _is_minus_infinity(tensor: onnx.TensorProto | None) -> bool:
-    return tensor is not None and bool(np.isneginf(numpy_helper.to_array(tensor)).all())
+    values = None if tensor is None else numpy_helper.to_array(tensor)
+    return values is not None and values.dtype.kind == "f" and bool(np.isneginf(values).all())
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

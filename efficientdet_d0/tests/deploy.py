@@ -8,10 +8,10 @@ Without --data drawn pictures serve.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from ascend_tools.testing import deployment
+from common import cli
 
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
@@ -66,23 +67,16 @@ def lacking(objects: np.ndarray, others: np.ndarray) -> int:
     return int((~same.any(axis=1)).sum())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="The COCO data set (default: drawn pictures)."
-    )
-    options = parser.parse_args()
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model, given, batches = deployment.parse(__doc__, argv, "The COCO data set")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        model = options.model.resolve()
-        data = options.data.resolve() if options.data else draw_data(work / "data")
+        data = given or draw_data(work / "data")
         prep, info, result = work / "prep", work / "coco.info", work / "result"
         run("preprocess.py", "--data", data, "--out", prep)
         run("get_info.py", "bin", prep, info, "512", "512")
-        run("-m", "common.infer", "--model", model, "--input", info, "--out", result, "--batch-size", "4")
+        run("-m", "common.infer", "--model", model, "--input", info, "--out", result, *batches)
         run("postprocess.py", "--results", result, "--data", data, "--out", work / "files")
         run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
         picture = next(iter(coco.read_coco(data).pictures.values())).path
@@ -98,7 +92,8 @@ def main() -> None:
         print(f"both routes find the same {sum(map(len, files.values()))} objects")
         if not json.loads((work / "predicted" / f"{picture.stem}_objects.json").read_text())["image"]:
             sys.exit("error: predict.py wrote no picture's name")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -87,6 +88,27 @@ BROKEN = {
     "name a number": annotated(image={**IMAGE, "file_name": 1}),
     "box of three": annotated(truth={**TRUTH, "bbox": [1, 2, 3]}),
     "category without id": annotated(category={"name": "person"}),
+    **{
+        f"{key} {value!r}": annotated(image={**IMAGE, key: value})
+        for key in ("id", "width")
+        for value in (-1, 1e30)
+    },
+    "no height": annotated(image={**IMAGE, "height": 0}),
+    **{
+        f"iscrowd {value!r}": annotated(truth={**TRUTH, "iscrowd": value})
+        for value in (-1, 2, 256, 0.5, "0", None)
+    },
+    **{
+        f"box {box}": annotated(truth={**TRUTH, "bbox": box})
+        for box in ([1, 2, -3, 4], [1, 2, 3, -4], [1e7, 2, 3, 4], [1, 2, 1e300, 4], "1234", [1, 2, 3, 4, 5])
+    },
+    "not finite": json.dumps(WHOLE).replace("[1, 2, 3, 4]", "[1, 2, 3, 1e999]"),
+    "NaN": json.dumps(WHOLE).replace("[1, 2, 3, 4]", "[1, NaN, 3, 4]"),
+    "area below 0": annotated(truth={**TRUTH, "area": -1}),
+    "deep": json.dumps(WHOLE).replace(
+        '"categories"', '"more": ' + "[" * 10**5 + "]" * 10**5 + ', "categories"'
+    ),
+    "categories without end": {**WHOLE, "categories": [{"id": i} for i in range(91)]},
 }
 
 
@@ -102,11 +124,48 @@ def test_broken_annotations_are_told_with_the_files_name(damage, tmp_path):
 
 @pytest.mark.parametrize(
     ("images", "words"),
-    [([], "lists no image"), ([IMAGE, {**IMAGE, "file_name": "b.jpg"}], "these image ids occur twice: 1")],
+    [
+        ([], "lists no image"),
+        ([IMAGE, {**IMAGE, "file_name": "b.jpg"}], "these image ids occur twice: 1"),
+        *(
+            ([{**IMAGE, "file_name": name}], r"expected names of pictures in val2017/, found '")
+            for name in ("", "/etc/passwd", "../a.jpg", "a/../b.jpg", "a//b.jpg", "a\0b.jpg", "a\nb.jpg")
+        ),
+    ],
 )
 def test_no_image_and_an_id_that_occurs_twice_are_errors(images, words, tmp_path):
     write_annotations(tmp_path, {**WHOLE, "images": images})
     with pytest.raises(GuideError, match=words):
+        read_coco(tmp_path, need_pictures=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "rows", "words"),
+    [
+        ("annotations", [TRUTH, TRUTH], "these annotation ids occur twice: 1;"),
+        ("categories", [{"id": 1}, {"id": 1}], "these category ids occur twice: 1;"),
+        ("annotations", [{**TRUTH, "category_id": 2}], "objects are of categories that it does not list: 2."),
+    ],
+)
+def test_ids_that_repeat_or_stand_for_nothing_are_errors(key, rows, words, tmp_path):
+    write_annotations(tmp_path, {**WHOLE, key: rows})
+    with pytest.raises(GuideError, match=f"instances_val2017.json: {words}"):
+        read_coco(tmp_path, need_pictures=False)
+
+
+def test_objects_in_pictures_that_are_not_listed_are_noted(tmp_path, capsys):
+    write_annotations(tmp_path, {**WHOLE, "annotations": [TRUTH, {**TRUTH, "id": 2, "image_id": 7}]})
+    read_coco(tmp_path, need_pictures=False)
+    assert "note: 1 of the annotated objects are in pictures that are not listed" in capsys.readouterr().out
+
+
+def test_a_byte_order_mark_is_taken_and_a_pipe_refused(tmp_path):
+    write_annotations(tmp_path, "\ufeff" + json.dumps(WHOLE))
+    assert list(read_coco(tmp_path, need_pictures=False).pictures) == ["a"]
+    path = tmp_path / "annotations" / "instances_val2017.json"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(GuideError, match="not a regular file"):
         read_coco(tmp_path, need_pictures=False)
 
 

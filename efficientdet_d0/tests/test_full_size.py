@@ -21,6 +21,7 @@ import pth2onnx  # noqa: E402
 from ascend_tools.testing.exports import seeded_export  # noqa: E402
 from common.backends.deployed import open_deployed  # noqa: E402
 from common.backends.torch import run_torch  # noqa: E402
+from common.export.onnx_file import random_inputs  # noqa: E402
 from common.graph.outline import describe, load  # noqa: E402
 from efficientdet_coco.coco import Picture, read_detections, write_detections  # noqa: E402
 from efficientdet_coco.network import load_checkpoint, seeded  # noqa: E402
@@ -85,15 +86,15 @@ def test_names_shapes_and_opset_are_the_documented_ones(name, seeded_files):
 
 
 def test_the_deployed_file_gives_a_batch_of_three_as_torch_does(seeded_files, seeded_network):
-    images = np.random.default_rng(1).uniform(-2, 2.5, (3, 3, 512, 512)).astype(np.float32)
+    images = random_inputs(FACTS, 3)
     with open_deployed(seeded_files["d0_modify.onnx"], None, FACTS, HERE) as deployed:
         together = deployed.run({"x.1": images})
         alone = {row: deployed.run({"x.1": images[row : row + 1]}) for row in (0, 2)}
-    for tensor, found, wanted in zip(FACTS.outputs, together, run_torch(seeded_network, images), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=tensor.tolerance)
+    for found, wanted in zip(together, run_torch(seeded_network, images), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3 * wanted.std())
     for row, outputs in alone.items():
         for many, one in zip(together, outputs, strict=True):
-            np.testing.assert_allclose(many[row], one[0], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(many[row], one[0], rtol=0, atol=1e-3 * one.std())
 
 
 def test_constant_padding_changes_nothing(seeded_network):
@@ -110,8 +111,8 @@ def test_fourteen_paddings_with_infinity_are_taken_out_without_a_difference(seed
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert sum("MaxPool: pads [0, 0, 1, 1], /network/fpn/" in line for line in lines) == 14
-    assert lines[14] == f"difference from {source}, on a random input:"
-    assert all("largest difference 0.00e+00, accepted 1e-03" in line for line in lines[15:-1])
+    assert lines[14] == f"difference from {source}, on random inputs:"
+    assert all("largest difference 0.00e+00, accepted " in line for line in lines[15:-1])
     assert lines[-1] == f"{out}: 14 nodes changed"
     before, after = (Counter(node.op_type for node in load(path).graph.node) for path in (source, out))
     assert before["Pad"] == before["MaxPool"] == after["MaxPool"] == len(infinite_pads(load(source))) == 14
@@ -168,7 +169,7 @@ def check_outputs(outputs, facts, stored, tolerance):
 
 def test_the_guides_command_compares_both_files_with_torch(recipe_files):
     printed, out, simplified = recipe_files
-    figures = [float(text) for text in re.findall(r"largest difference ([^,]+), accepted 1e-03", printed)]
+    figures = [float(text) for text in re.findall(r"largest difference ([^,]+), accepted ", printed)]
     assert len(figures) == 20
     assert max(figures) < 1e-3
     assert printed.endswith(f"{out}: d0.pth as ONNX, opset 11, batch 1\n{simplified}: the same, simplified\n")

@@ -52,10 +52,11 @@ def test_the_node_is_named_and_the_difference_is_none(simplified, tmp_path, run)
     assert done.returncode == 0, done.stderr
     first, second, *figures, last = done.stdout.splitlines()
     assert first == "  pool: pads [0, 0, 1, 1], pad removed"
-    assert second == f"difference from {simplified}, on a random input:"
+    assert second == f"difference from {simplified}, on random inputs:"
     assert [line.split(":")[0].strip() for line in figures] == [tensor.name for tensor in FACTS.outputs]
-    assert all("largest difference 0.00e+00, accepted 1e-03" in line for line in figures)
-    assert last == f"{out}: 1 nodes changed"
+    assert all("largest difference 0.00e+00, accepted " in line for line in figures)
+    assert all("; from item to item it changes by " in line for line in figures)
+    assert last == f"{out}: 1 node changed"
     assert operators(out) == [name for name in operators(simplified) if name != "Pad"]
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
@@ -69,7 +70,23 @@ def test_the_guides_way_is_measured_and_not_refused(simplified, tmp_path, run):
     figures = [float(text) for text in re.findall(r"largest difference ([^,]+),", done.stdout)]
     assert len(figures) == 10
     assert max(figures) > 0.01
+    assert done.stdout.count(", any is accepted\n") == 10
+    assert "  any, since padding with 0 is meant to give other numbers" in done.stdout
+    assert "accepted 1e" not in done.stdout
     assert operators(out) == operators(simplified)
+
+
+def test_another_network_is_refused_before_it_is_changed(simplified, tmp_path, run):
+    """R-FCN's original form has a second input, for one."""
+    proto = onnx.load(simplified)
+    proto.graph.input.append(helper.make_tensor_value_info("im_info", onnx.TensorProto.FLOAT, [1, 3]))
+    onnx.save(proto, tmp_path / "rfcn.onnx")
+    done = run("modify_onnx.py", "--model", tmp_path / "rfcn.onnx", "--out", tmp_path / "d0_modify.onnx")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"error: {tmp_path / 'rfcn.onnx'}: not EfficientDet-D0: expected inputs and outputs"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["rfcn.onnx"]
 
 
 def test_an_exact_change_that_is_none_is_not_kept(simplified, tmp_path, monkeypatch, run):
@@ -87,13 +104,21 @@ def test_the_result_can_be_compared_with_torch(moved, twin_onnx, tmp_path, monke
     network = make_twin()
     network.patterns[5] += moved
     checkpoints = {tmp_path / "d0.pth": network}
+    (tmp_path / "d0.pth").write_bytes(b"weights")
     monkeypatch.setattr("efficientdet_coco.network.load_checkpoint", checkpoints.__getitem__)
     out = tmp_path / "d0_modify.onnx"
     done = run("modify_onnx.py", "--model", twin_onnx, "--out", out, "--checkpoint", tmp_path / "d0.pth")
-    assert "difference from torch, on a random input:\n  class_p3: largest" in done.stdout
+    assert "difference from torch, on random inputs:\n  class_p3: largest" in done.stdout
     assert done.returncode == (1 if moved else 0), done.stderr
+    assert f"starting torch, reading {tmp_path / 'd0.pth'} ...\n" in done.stderr
     assert out.is_file() == (not moved)
     assert ("output 'box_p3' differs from torch by " in done.stderr) == bool(moved)
+
+
+def test_a_mistyped_checkpoint_is_told_before_anything_is_computed(twin_onnx, tmp_path, monkeypatch, run):
+    monkeypatch.delattr(modify_onnx, "modify")
+    done = run("modify_onnx.py", "--model", twin_onnx, "--out", tmp_path / "a.onnx", "--checkpoint", "d1.pth")
+    assert (done.returncode, done.stderr) == (1, "error: d1.pth: no such checkpoint.\n")
 
 
 @pytest.mark.parametrize(

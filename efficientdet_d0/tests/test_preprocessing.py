@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import preprocess
+from ascend_tools.testing import pictures
 from common.errors import GuideError
 from efficientdet_coco.coco import Picture
 from efficientdet_coco.preprocessing import letterbox, network_input, placement
@@ -107,3 +108,14 @@ def test_another_data_set_with_the_same_names_is_not_taken_for_the_first(data, t
     assert len(np.unique(np.fromfile(out / "tall.bin", np.float32))) == 3
     printed = capsys.readouterr().out
     assert "note: 4 more .bin files there belong to other pictures: 000000000009, COCO_val2014" in printed
+
+
+def test_a_damaged_picture_is_refused_in_a_data_set_and_noted_as_ones_own(tmp_path, capsys):
+    note = pictures.check_damaged(
+        tmp_path, lambda path: prepare(Picture(1, path, 200, 150)), prepare_picture, (200, 150)
+    )
+    assert note in capsys.readouterr().out
+
+
+def test_ones_own_picture_is_turned_upright(tmp_path):
+    pictures.check_turned(tmp_path, prepare_picture, (200, 150))
