@@ -5,7 +5,6 @@ python predict.py a.jpg b.jpg c.png --model model/model_ir_se100_sim.onnx --out 
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,20 +55,18 @@ def draw(pictures: Sequence[np.ndarray], distances: np.ndarray, threshold: float
     return canvas
 
 
-def threshold(text: str) -> float:
-    """Argument type: a squared distance of two embeddings, 0 to 4."""
-    value = float(text)
-    if not 0 <= value <= 4:
-        raise argparse.ArgumentTypeError(f"expected a squared distance from 0 to 4, got {text!r}")
-    return value
-
-
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     facts = read_facts(HERE)
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="An aligned face of 112x112 pixels.")
+    add(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="An aligned face of 112x112 pixels: JPEG, PNG or BMP.",
+    )
     add("--model", type=Path, required=True, metavar="F", help="The ONNX file made by pth2onnx.py.")
     add(
         "--out",
@@ -80,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add(
         "--threshold",
-        type=threshold,
+        type=cli.number(0, 4),
         default=facts.accuracy.npu["best threshold"],
         metavar="D",
         help="Faces are the same person's if their squared distance, 0 to 4, is below this (default: %(default).3f, "
@@ -90,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     if len(options.images) < 2:
         arguments.error("expected at least two pictures to compare")
-    faces = {str(i): Face(path) for i, path in enumerate(options.images)}
+    faces = {str(i): Face(path, own=True) for i, path in enumerate(options.images)}
     pictures = [face.read() for face in faces.values()]
     inputs = dict(both(faces))
     with open_deployed(options.model, options.backend, facts, HERE) as deployed:
@@ -114,7 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = "the same person" if distance < options.threshold else "different people"
         print(f"{first} and {second}: squared distance {distance:.3f}, {said}")
     write_json(picture.with_suffix(".json"), {"threshold": options.threshold, "pairs": pairs})
-    print(f"{picture}: all {len(pairs)} pairs, said to be the same below {options.threshold:g}")
+    print(
+        f"{picture}: all {cli.counted(len(pairs), 'pair')}, said to be the same below {options.threshold:g}"
+    )
     return 0
 
 

@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     labels = options.out.parent / "lfw_list.npy"
     with staged(labels) as temporary:
         np.save(temporary, pairs.same)
-    print(f"{options.out}: {len(inputs)} .bin files of {BYTES} bytes")
-    print(f"{labels}: {len(pairs.same)} pairs, {pairs.same.sum()} of the same person")
+    print(f"{options.out}: {cli.counted(len(inputs), '.bin file')} of {BYTES} bytes")
+    print(f"{labels}: {cli.counted(len(pairs.same), 'pair')}, {pairs.same.sum()} of the same person")
     note_others(options.out, inputs)
     return 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli
-from common.export.checkpoint import published
+from common.export.checkpoint import choose
 from common.export.onnx_file import add_arguments, export, onnx_path
 from common.facts import Facts, read_facts
 from lresnet_lfw.arguments import add_positional
@@ -50,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         add_positional(arguments, name, kind, option)
     options = arguments.parse_args(argv)
+    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
     from lresnet_lfw.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(facts, HERE)
     network = load_checkpoint(checkpoint)
     simplified = export_simplified(network, facts, options.out, options.batch_size, options.opset)
     batch = options.batch_size or "dynamic"

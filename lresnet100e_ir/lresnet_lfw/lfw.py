@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import math
-import pickle
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from common.cli import shorten
 from common.errors import GuideError
-from common.files import read_text
+from common.files import read_bytes, read_text
 from common.images.read import SUFFIXES, decode_image, read_image
+from common.pickles import read_pickle
 
 Array = NDArray[Any]
 DATA_HELP = "The LFW data set: lfw.bin or the directory that holds it, or person directories of aligned 112x112 pictures with pairs.txt"
@@ -38,18 +39,20 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,5}")  # in pairs.txt
 class Face:
     """One picture of a pair: the file it comes from and, if that is lfw.bin, its number and its bytes in there.
 
-    `mirrored` says that the network is to be given its mirror image; `read` returns the picture as it is.
+    `mirrored` says that the network is to be given its mirror image; `read` returns the picture as it is. `own` says
+    that it is of no data set, see `read_image`.
     """
 
     path: Path
     number: int = 0
     data: bytes | None = None
     mirrored: bool = False
+    own: bool = False
 
     def read(self) -> Array:
         """Return the picture, HxWx3 uint8 BGR."""
         if self.data is None:
-            return read_image(self.path)
+            return read_image(self.path, own=self.own)
         return decode_image(self.data, str(self))
 
     def __str__(self) -> str:
@@ -84,12 +87,11 @@ def read_labels(data: Path) -> NDArray[np.bool_]:
     if data.suffix != ".npy":
         return read_pairs(data).same
     try:
-        with data.open("rb") as file:
-            labels = np.lib.format.read_array(file, allow_pickle=False)
+        file = io.BytesIO(read_bytes(data))
     except FileNotFoundError:
         raise GuideError(f"{data}: no such file; make it with preprocess.py.") from None
-    except OSError:
-        raise
+    try:
+        labels = _read_array(file)
     except Exception:  # noqa: BLE001  a damaged header can fail in any way
         raise GuideError(f"{data}: not a .npy file of plain values; make it with preprocess.py.") from None
     if labels.dtype != bool or labels.ndim != 1 or not len(labels):
@@ -99,27 +101,38 @@ def read_labels(data: Path) -> NDArray[np.bool_]:
     return np.asarray(labels)
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads numbers, texts, bytes, lists and tuples; whatever would have to be imported or called is refused."""
+def _read_array(file: io.BytesIO) -> Array:
+    """Return the array of a .npy file; what its header says of it must be what follows."""
+    version = np.lib.format.read_magic(file)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[
+        version
+    ]
+    with warnings.catch_warnings():  # of Python 2
+        warnings.simplefilter("ignore")
+        shape, _, dtype = header(file)
+    if dtype.hasobject:
+        raise ValueError("objects")
+    return np.frombuffer(file.read(), dtype).reshape(shape)
 
-    def find_class(self, module: str, name: str) -> Any:
-        raise GuideError(
-            f"refused, nothing in it was executed: it asks for {module}.{name}. "
-            "Expected a pickle of a list of bytes and a list of booleans."
-        )
 
-    def persistent_load(self, identity: Any) -> Any:
-        raise GuideError(f"refused, nothing in it was executed: it asks for an outside object, {identity!r}.")
+def _encode(text: str, encoding: str) -> bytes:
+    """Return bytes as Python 3 writes them by protocols before 3: as a text to be encoded."""
+    if encoding != "latin1":
+        raise ValueError("a text in another encoding")  # which is not shown: it can be of any kind and size
+    return text.encode(encoding)
+
+
+_EMPTY = dict.fromkeys(("__builtin__.bytes", "builtins.bytes"), lambda: b"")
 
 
 def _read_bin(path: Path) -> Pairs:
     """Read an lfw.bin; the published one was written by Python 2, whose texts are bytes."""
     try:
-        content = _PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="bytes").load()
+        content = read_pickle(read_bytes(path), {"_codecs.encode": _encode, **_EMPTY})
     except GuideError as error:
-        raise GuideError(f"{path}: {error}") from None
-    except Exception as error:  # noqa: BLE001  a damaged pickle can fail in any way
-        raise GuideError(f"{path}: not a pickle, or damaged ({error}). Download it again.") from None
+        raise GuideError(
+            f"{path}: {error}. Expected a pickle of a list of bytes and a list of booleans. Download it again."
+        ) from None
     if not isinstance(content, (tuple, list)) or [type(part) for part in content] != [list, list]:
         raise GuideError(f"{path}: expected a list of bytes and a list of booleans, found {_kind(content)}.")
     pictures, same = content

@@ -44,7 +44,9 @@ class Verification:
 def check_count(pairs: int) -> None:
     """Refuse fewer pairs than there are folds."""
     if pairs < FOLDS:
-        raise GuideError(f"expected at least {FOLDS} pairs, one for each fold, found {pairs}.")
+        raise GuideError(
+            f"expected at least {FOLDS} pairs, one for each fold, found {pairs}; take more of them."
+        )
 
 
 def verify(distances: Array, same: Array) -> Verification:

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from common.export import checkpoint
+from common.export.seeded import seeded as fitted
+from common.images.library import library_picture
+from lresnet_lfw.preprocessing import network_input
+from lresnet_lfw.sample import THINGS, variants
 
 UNITS = (3, 13, 30, 3)  # per stage of 64, 128, 256 and 512 channels
 
@@ -94,10 +99,12 @@ def load_checkpoint(path: Path) -> LResNet:
 
     The file holds a state dict, or one under the key `model`.
     """
-    weights = checkpoint.state_dict(checkpoint.read(path), path)
+    weights = checkpoint.read(path)
     return checkpoint.load(LResNet(), weights, path, "LResNet100E-IR")
 
 
 def seeded() -> LResNet:
-    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
-    return checkpoint.seeded(LResNet)
+    """Return the network with seeded weights, see `common.export.seeded`."""
+    things = [variants(library_picture(name), *square) for name, *square in THINGS.values()]
+    faces = [face for thing in things for face in thing[:2]]
+    return fitted(LResNet, np.stack([network_input(face) for face in faces]), last="4")

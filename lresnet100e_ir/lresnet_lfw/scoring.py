@@ -10,6 +10,7 @@ from lresnet_lfw import metric
 from lresnet_lfw.postprocessing import pair_distances
 
 STARS = "*" * 50
+HALF = 300  # of a fold of LFW
 
 
 def score(same: NDArray[np.bool_], embeddings: NDArray[np.float32]) -> Figures:
@@ -37,9 +38,20 @@ def score(same: NDArray[np.bool_], embeddings: NDArray[np.float32]) -> Figures:
             **roc,
         },
         pictures=len(embeddings),
+        counts={
+            "pairs": len(same),
+            "pairs of one person": int(same.sum()),
+            "folds as in pairs.txt": _known_folds(same),
+        },
         text="".join(f"{line}\n" for line in lines),
         files={"pairs.csv": _pairs_csv(distances, same, verification)},
     )
+
+
+def _known_folds(same: NDArray[np.bool_]) -> int:
+    """Count the folds of LFW's pairs.txt: 300 pairs of one person each, then 300 of two."""
+    whole = same[: len(same) // (2 * HALF) * 2 * HALF].reshape(-1, 2, HALF)
+    return int((whole[:, 0].all(axis=1) & ~whole[:, 1].any(axis=1)).sum())
 
 
 def _pairs_csv(

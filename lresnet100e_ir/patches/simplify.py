@@ -11,6 +11,7 @@ from pathlib import Path
 
 from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import open_model
+from common.cli import announce
 from common.compare.differences import check_differences, largest_differences, print_differences
 from common.export.onnx_file import random_inputs
 from common.facts import Facts
@@ -32,6 +33,7 @@ def simplify(source: Path, target: Path, facts: Facts) -> None:
 
 def compare(source: Path, target: Path, facts: Facts) -> None:
     """Run two ONNX files on the same random inputs, print the largest differences, refuse large ones."""
+    announce("comparing it with the graph before")
     name, outputs = facts.inputs[0].name, []
     for path in (source, target):
         with open_model(path, optimise=False) as deployed:

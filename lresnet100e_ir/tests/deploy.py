@@ -8,11 +8,11 @@ Without --data ten pairs of drawn pictures serve.
 
 from __future__ import annotations
 
-import argparse
 import json
 import pickle
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from ascend_tools.testing import deployment
+from common import cli
 
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
@@ -47,17 +48,12 @@ def read_distances(folder: Path) -> np.ndarray:
     return np.loadtxt(folder / "pairs.csv", delimiter=",", skiprows=1, usecols=2)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
-    parser.add_argument("--data", type=Path, metavar="F", help="The LFW data set (default: drawn pairs).")
-    options = parser.parse_args()
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model, given, batches = deployment.parse(__doc__, argv, "The LFW data set")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        model = options.model.resolve()
-        data = options.data.resolve() if options.data else draw_data(work / "data" / "lfw.bin")
+        data = given or draw_data(work / "data" / "lfw.bin")
         labels, result = work / "lfw_list.npy", work / "result"
         run("preprocess.py", "jpg", data, work / "lfw")
         run("preprocess.py", "--data", data, "--out", work / "lfw")
@@ -66,7 +62,7 @@ def main() -> None:
         if (work / "lfw.info").read_text() != (work / "again.info").read_text():
             sys.exit("error: preprocess.py bin and get_info.py list different inputs")
         infer = ("-m", "common.infer", "--model", model, "--input", work / "lfw.info", "--out", result)
-        run(*infer, "--batch-size", "4", "--output-format", "txt")
+        run(*infer, *batches, "--output-format", "txt")
         # The guide's form writes its figures to ./output, so this one says where.
         run("postprocess.py", result / "dumpOutput_device0", labels, "--out", work / "files")
         run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
@@ -83,7 +79,8 @@ def main() -> None:
         (first, *_) = json.loads((work / "predicted" / "similarity.json").read_text())["pairs"]
         if abs(first["squared distance"] - files[0]) > 1e-4:
             sys.exit("error: predict.py gives the first pair another distance")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -12,12 +12,14 @@ from lresnet_lfw import lfw, sample
 from tests.conftest import read_distances, read_json
 
 
-def test_without_data_the_model_is_compared_with_torch_on_sample_pairs(twin, tmp_path, monkeypatch, run):
-    checkpoints = []
+def test_without_data_the_model_is_compared_with_torch_on_sample_pairs(
+    twin, twin_onnx, tmp_path, monkeypatch, run
+):
+    checkpoints, named = [], twin_onnx  # a file; what is in it is not looked at here
     monkeypatch.setattr(evaluate, "load", lambda checkpoint: checkpoints.append(checkpoint) or twin)
-    done = run("evaluate.py", "--checkpoint", "tiny.pth", "--out", tmp_path, "--batch-size", 4)
+    done = run("evaluate.py", "--checkpoint", named, "--out", tmp_path, "--batch-size", 4)
     assert done.returncode == 0, done.stderr
-    assert list(map(str, checkpoints)) == ["tiny.pth"]
+    assert checkpoints == [named]
     report = read_json(tmp_path / "metrics.json")
     assert report["metrics"]["accuracy with torch"] == report["metrics"]["accuracy"]
     assert 0 <= report["metrics"]["largest difference from torch, features"] <= 2e-5
@@ -33,7 +35,8 @@ def test_without_data_the_model_is_compared_with_torch_on_sample_pairs(twin, tmp
 
 
 def test_too_few_pairs_are_told_before_anything_is_exported_or_run(lfw_bin, tmp_path, run):
-    words = ("--model", tmp_path / "absent.onnx", "--data", lfw_bin, "--out", tmp_path / "out", "--limit", 9)
+    (tmp_path / "empty.onnx").touch()
+    words = ("--model", tmp_path / "empty.onnx", "--data", lfw_bin, "--out", tmp_path / "out", "--limit", 9)
     done = run("evaluate.py", *words)
     assert done.returncode == 1
     assert "expected at least 10 pairs, one for each fold, found 9" in done.stderr

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from common.errors import GuideError
-from common.export.checkpoint import seeded
 from lresnet_lfw import network
 from lresnet_lfw.network import LResNet, Unit, load_checkpoint
 from tests.conftest import read_json
@@ -35,13 +34,13 @@ def test_network_has_the_published_entries_parameters_and_strides(published):
 
 
 def test_a_unit_with_as_many_channels_takes_every_second_value():
-    unit, x = seeded(lambda: Unit(64, 64, 2)), torch.randn(1, 64, 6, 6)
+    unit, x = Unit(64, 64, 2).eval(), torch.randn(1, 64, 6, 6)
     assert torch.equal(unit.shortcut_layer(x), x[:, :, ::2, ::2])
 
 
 def test_a_checkpoint_may_hold_the_weights_under_model(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "LResNet", lambda: torch.nn.Linear(3, 2))
-    state = network.seeded().state_dict()
+    state = network.LResNet().state_dict()
     torch.save({"model": state, "epoch": 8}, tmp_path / "wrapped.pth")
     loaded = load_checkpoint(tmp_path / "wrapped.pth")
     assert not loaded.training

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ascend_tools.testing import pictures
 from common.errors import GuideError
 from lresnet_lfw.lfw import Face
 from lresnet_lfw.preprocessing import mirror, network_input
@@ -24,6 +25,10 @@ def naive_input(image):
     values -= np.float32(0.5)
     values /= np.float32(0.5)
     return values
+
+
+def own(path):
+    return TASK.prepare(Face(path, own=True))
 
 
 def prepared(face):
@@ -88,3 +93,12 @@ def test_the_mirrored_input_is_the_mirror_of_the_input(tmp_path):
     mirrored = replace(face, mirrored=True)
     np.testing.assert_array_equal(prepared(mirrored), mirror(prepared(face)))
     np.testing.assert_array_equal(mirrored.read(), face.read())
+
+
+def test_a_damaged_picture_is_refused_in_a_data_set_and_noted_as_ones_own(tmp_path, capsys):
+    note = pictures.check_damaged(tmp_path, lambda path: TASK.prepare(Face(path)), own, (112, 112))
+    assert note in capsys.readouterr().out
+
+
+def test_ones_own_picture_is_turned_upright(tmp_path):
+    pictures.check_turned(tmp_path, own, (112, 112))

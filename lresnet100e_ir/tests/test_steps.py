@@ -87,7 +87,7 @@ def test_metrics_json_holds_the_figures_and_what_made_them(scored):
 
 @pytest.mark.parametrize(("wrong", "code", "verdict"), [(0, 0, "PASS"), (1, 0, "PASS"), (2, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, tmp_path, monkeypatch, capsys):
-    whole = replace(FACTS, accuracy=replace(FACTS.accuracy, images=200))
+    whole = replace(FACTS, accuracy=replace(FACTS.accuracy, images=200, counts={"pairs": 100}, names=None))
     monkeypatch.setattr(postprocess, "read_facts", lambda folder: whole)
     same = np.arange(100) % 2 == 0
     alike = same.copy()
@@ -171,7 +171,7 @@ def test_results_of_fewer_than_ten_pairs_are_told(tmp_path, capsys):
 
 
 DAMAGED = {
-    "not a picture that OpenCV can read (5 bytes)": b"hello",
+    "not a JPEG, PNG or BMP picture (5 bytes)": b"hello",
     "the picture is truncated: ": encode(random_faces(1)[0], ".jpg")[:-200],
     "expected an aligned face of 112x112 pixels, found 250x250": encode(np.zeros((250, 250, 3), np.uint8)),
 }
@@ -186,6 +186,6 @@ def test_both_routes_name_a_bad_picture_by_its_number(route, words, twin_onnx, t
     model = ["--model", twin_onnx] if route == "evaluate.py" else []
     done = run(route, "--data", path, "--out", out, *model)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: 13: {path}: picture 13: {words}")
+    assert f"error: 13: {path}: picture 13: {words}" in done.stderr
     assert not {"13.bin", "pairs.csv", "metrics.json"} & {file.name for file in out.iterdir()}
     assert not (tmp_path / "lfw_list.npy").exists()
