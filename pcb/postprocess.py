@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from common import cli
 from common.engine.file_route import read_predictions
+from common.errors import GuideError
 from common.facts import Facts, read_facts
-from common.npu_files.results import open_results, origin_of
+from common.npu_files.results import network_of, open_results, origin_of
 from common.report.figures import Origin
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
@@ -37,6 +38,13 @@ def read_features(folder: Path, pictures: Pictures, facts: Facts) -> NDArray[np.
     results = open_results(folder, pictures, shapes, needed=1)
     features = replace(results, shapes=results.shapes[:1])  # the others are not read
     return matrix(read_predictions(TASK, features, dict.fromkeys(pictures)), len(pictures))
+
+
+def check_same_network(query: Path, gallery: Path) -> None:
+    """Refuse features of two networks, whose distances mean nothing, where `common.infer` noted which they are."""
+    made = [network_of(folder) for folder in (query, gallery)]
+    if None not in made and made[0] != made[1]:
+        raise GuideError(f"{query} and {gallery} are results of two networks. Run the same one on both.")
 
 
 @cli.command
@@ -73,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with watch("postprocess"):
         query = read_features(options.query, data.query, facts)
         gallery = read_features(options.gallery, data.gallery, facts)
+    check_same_network(options.query, options.gallery)
     backend, precision = origin_of(options.query)
     with watch("evaluate"):
         figures = score(data, query, gallery)

@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "query",
         type=Path,
         metavar="QUERY",
-        help="The picture of the person to look for, cropped to the person.",
+        help="The picture of the person to look for, JPEG, PNG or BMP, cropped to the person; EXIF rotation is applied "
+        "here and in the gallery.",
     )
     add("--gallery", type=Path, required=True, metavar="DIR", help="The directory of pictures to look in.")
     add("--model", type=Path, required=True, metavar="F", help="The ONNX file made by pth2onnx.py.")
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for label, (path, _) in zip(labels, matches, strict=True):
         print(f"{label}  {os.fspath(path)}")
-    print(f"{strip}: the {len(matches)} nearest of {len(gallery)} pictures")
+    print(f"{strip}: the {len(matches)} nearest of {cli.counted(len(gallery), 'picture')}")
     return 0
 
 

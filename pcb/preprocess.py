@@ -43,7 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="market",
         help="The guide's flag; there is one data set.",
     )
-    add("-b", "--batch-size", type=int, default=1, help="The guide's flag; a file always holds one picture.")
+    add(
+        "-b",
+        "--batch-size",
+        type=cli.positive_int,
+        default=1,
+        help="The guide's flag; a file always holds one picture.",
+    )
     for side, pixels in (("height", HEIGHT), ("width", WIDTH)):
         add(
             f"--{side}",
@@ -58,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for part, pictures in (("query", data.query), ("gallery", data.gallery)):
         out = options.out / f"{part}_preproc_data_Ascend310"
         write_inputs(TASK, pictures, out, size=BYTES, workers=options.workers)
-        print(f"{out}: {len(pictures)} .bin files of {BYTES} bytes")
+        print(f"{out}: {cli.counted(len(pictures), '.bin file')} of {BYTES} bytes")
         note_others(out, pictures)
     return 0
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli
-from common.export.checkpoint import published
+from common.export.checkpoint import choose
 from common.export.onnx_file import add_arguments, export
 from common.facts import read_facts
 
@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     add_arguments(arguments, facts, checkpoint=["-p"], out=["-o"], batch_size=["-b"])
     options = arguments.parse_args(argv)
+    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
     from pcb_market.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(facts, HERE)
     export(load_checkpoint(checkpoint), facts, options.out, options.batch_size, options.opset)
     batch = options.batch_size or "dynamic"
     print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, batch {batch}")

@@ -17,7 +17,8 @@ DATA_HELP = "The Market-1501 data set: queries in query/, the gallery in boundin
 TREE = """expected:
   DIR/query/0001_c1s1_001051_00.jpg and so on
   DIR/bounding_box_test/0000_c1s1_000151_01.jpg and so on"""
-_NAME = re.compile(r"(-?\d+)_c(\d)")
+_NAME = re.compile(r"(-?\d+)_c(\d)", re.ASCII)
+MOST = 10**9  # beyond any number of a person
 JUNK = -1
 
 
@@ -96,6 +97,9 @@ def _find(folder: Path) -> Pictures:
         found = _NAME.search(path.name)
         if not found:
             raise GuideError(f"{path}: expected a name as 0001_c1s1_001051_00.jpg, with person and camera.")
-        if int(found[1]) != JUNK:
-            pictures[stem] = Picture(path, int(found[1]), int(found[2]) - 1)
+        person = int(found[1])
+        if person > MOST:
+            raise GuideError(f"{path}: expected a person's number up to {MOST}, found {person}.")
+        if person != JUNK:
+            pictures[stem] = Picture(path, person, int(found[2]) - 1)
     return pictures

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 import torchvision
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from common.export import checkpoint
-from common.export.download import verify
-from common.facts import read_facts
+from common.export.seeded import Target
+from common.export.seeded import seeded as fitted
+from common.images.library import library_picture
 from pcb_market.module_pickle import read_weights
+from pcb_market.preprocessing import HEIGHT, WIDTH, network_input
+from pcb_market.sample import PERSONS, views
 
-HERE = Path(__file__).resolve().parent.parent  # the model directory
 STRIPES = 6
 CLASSES = 751  # identities that Market-1501 has for training
 
@@ -59,16 +64,18 @@ class PCB(nn.Module):
 def load_checkpoint(path: Path) -> PCB:
     """Return the network with the weights of a checkpoint, in evaluation mode; see `common.export.checkpoint`.
 
-    The file holds the whole network, as the published one does, or a state dict; nothing in it is executed. A file of
-    the published name must have the published hash.
+    The file holds the whole network, as the published one does, or a state dict; nothing in it is executed.
     """
-    published = read_facts(HERE).checkpoint
-    if path.is_file() and path.name == published.file:
-        verify(path, published)
     weights = read_weights(path)
     return checkpoint.load(PCB(), weights, path, "PCB")
 
 
 def seeded() -> PCB:
-    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
-    return checkpoint.seeded(PCB)
+    """Return the network with seeded weights, see `common.export.seeded`."""
+    logits = {f"instance{stripe}": Target() for stripe in range(STRIPES)}
+    return fitted(PCB, np.stack([_sample_input(*crop) for crop in PERSONS.values()]), logits, "bn3")
+
+
+def _sample_input(picture: str, left: int, top: int) -> NDArray[np.float32]:
+    person = cv2.resize(views(library_picture(picture), left, top)[0], (WIDTH, HEIGHT))
+    return network_input(person[..., ::-1].astype(np.uint8))

@@ -18,12 +18,9 @@ _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32)
 _VALUES = (np.arange(256, dtype=np.float32) / np.float32(255) - _MEAN[:, None]) / _DEVIATION[:, None]
 
 
-def read_person(path: Path) -> NDArray[np.uint8]:
-    """Read a picture with Pillow and resize it, bilinear, to 384x128x3 uint8 RGB.
-
-    EXIF rotation is not applied, as the original does not.
-    """
-    person = read_rgb(path)
+def read_person(path: Path, *, own: bool = True) -> NDArray[np.uint8]:
+    """Read a picture, by default one's `own`, see `read_rgb`, and resize it, bilinear, to 384x128x3 uint8 RGB."""
+    person = read_rgb(path, own=own)
     if person.size != (WIDTH, HEIGHT):
         person = person.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
     return np.asarray(person)

@@ -19,13 +19,15 @@ def score(data: Market, query: NDArray[np.float32], gallery: NDArray[np.float32]
     """Return top-1, 5 and 10 and mean average precision, of features QxD and GxD in the order of the data's pictures."""
     scores = metric.evaluate(query, gallery, data.query, data.gallery)
     table = result_table(data, scores)
+    counts = [row for row in table["value"] if row["value"].isdecimal()]
     lines = [
         data.table(),
         f"{scores.counted} of {len(query)} queries have a match to find; the others are not counted",
-        f"Mean AP: {scores.mean_ap:.1%}",
+        f"Mean AP: {scores.mean_ap:.4f}",
         "CMC Scores  market1501",
-        *(f"  top-{k:<4}{scores.top(k):12.1%}" for k in TOPS),
-        str(table),
+        *(f"  top-{k:<4}{scores.top(k):12.4f}" for k in TOPS),
+        table["title"],
+        *(f"  {row['key']:18}{row['value']:>8}" for row in counts),
     ]
     return Figures(
         metrics={
@@ -34,6 +36,12 @@ def score(data: Market, query: NDArray[np.float32], gallery: NDArray[np.float32]
             "queries counted": scores.counted,
         },
         pictures=len(query) + len(gallery),
+        counts={
+            "queries": len(data.query),
+            "persons among the queries": persons(data.query),
+            "persons in the gallery": persons(data.gallery),
+        },
+        names=[picture.path.name for picture in data.pictures.values()],
         text="".join(f"{line}\n" for line in lines),
         files={"PCB_inference_result.json": json_text(table)},
     )

@@ -14,14 +14,14 @@ from pcb_market.preprocessing import network_input, read_person
 Array = NDArray[Any]
 
 
-def prepare_picture(path: Path) -> tuple[Inputs, None]:
-    """Read any picture of a person: 3x384x128 float32, RGB, normalised as for ImageNet."""
-    return {"input_1": network_input(read_person(path))}, None
+def prepare_picture(path: Path, *, own: bool = True) -> tuple[Inputs, None]:
+    """Read a picture of a person, by default one's `own`: 3x384x128 float32 RGB, normalised as for ImageNet."""
+    return {"input_1": network_input(read_person(path, own=own))}, None
 
 
 def prepare(picture: Picture) -> tuple[Inputs, None]:
     """Read a picture of Market-1501, see `prepare_picture`."""
-    return prepare_picture(picture.path)
+    return prepare_picture(picture.path, own=False)
 
 
 def finish(outputs: Outputs, _context: None) -> Array:

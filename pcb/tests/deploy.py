@@ -8,10 +8,10 @@ Without --data drawn pictures serve.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from ascend_tools.testing import deployment
+from common import cli
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -38,25 +39,18 @@ def draw_data(folder: Path) -> Path:
     return folder
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="The Market-1501 data set (default: drawn pictures)."
-    )
-    options = parser.parse_args()
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model, given, batches = deployment.parse(__doc__, argv, "The Market-1501 data set")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        model = options.model.resolve()
-        data = options.data.resolve() if options.data else draw_data(work / "data")
+        data = given or draw_data(work / "data")
         run("preprocess.py", "--data", data, "--out", work)
         for part in ("query", "gallery"):
             source, info = work / f"{part}_preproc_data_Ascend310", work / f"{part}.info"
             run("get_info.py", "bin", source, info, "128", "384")
             words = ("-m", "common.infer", "--model", model, "--input", info, "--out", work / part)
-            run(*words, "--batch-size", "4")
+            run(*words, *batches)
         results = ("-q", work / "query", "-g", work / "gallery")
         run("postprocess.py", *results, "--data", data, "--out", work / "files")
         run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
@@ -73,7 +67,8 @@ def main() -> None:
         print(f"both routes give the same figures: mAP {files['mAP']}, top-1 {files['top-1']}")
         if not (work / "predicted" / f"{query.stem}_matches.jpg").is_file():
             sys.exit("error: predict.py wrote no picture")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from common.errors import GuideError
+from common.export import checkpoint
 from pcb_market import network as network_module
 from pcb_market.network import PCB, load_checkpoint
 from tests.conftest import FACTS, read_json
@@ -144,10 +145,13 @@ def test_a_truncated_file_is_refused(legacy, kept, small, tmp_path):
         load_checkpoint(path)
 
 
-def test_a_file_of_the_published_name_must_be_the_published_one(small, tmp_path):
+def test_own_weights_may_have_the_published_name(small, tmp_path, capsys):
     path = save_module(tmp_path / "PCB_3_7.pt", small)
-    with pytest.raises(GuideError, match=f"{path}: expected md5 {FACTS.checkpoint.md5}, found "):
-        load_checkpoint(path)
+    assert checkpoint.choose(path, FACTS, tmp_path) == path
+    assert capsys.readouterr().out == (
+        f"note: {path} has the name of the published checkpoint, but is another file; it is taken\n"
+    )
+    assert same_weights(load_checkpoint(path), small.state_dict())
 
 
 def test_an_entry_of_another_shape_is_named(small, tmp_path):

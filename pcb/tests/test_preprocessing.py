@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import preprocess
+from ascend_tools.testing import pictures
+from pcb_market.market import Picture
 from pcb_market.preprocessing import network_input, read_person
+from pcb_market.task import prepare, prepare_picture
 from tests.conftest import read_json, write_person
 
 FOLDERS = ("query_preproc_data_Ascend310", "gallery_preproc_data_Ascend310")
@@ -68,3 +71,14 @@ def test_what_the_network_cannot_take_is_wrong_usage(flags, data, capsys):
         preprocess.main(["--data", str(data), *flags])
     assert stop.value.code == 2
     assert flags[0] in capsys.readouterr().err
+
+
+def test_a_damaged_picture_is_refused_in_a_data_set_and_noted_as_ones_own(tmp_path, capsys):
+    note = pictures.check_damaged(
+        tmp_path, lambda path: prepare(Picture(path, 1, 0)), prepare_picture, (64, 128)
+    )
+    assert note in capsys.readouterr().out
+
+
+def test_ones_own_picture_is_turned_upright(tmp_path):
+    pictures.check_turned(tmp_path, prepare_picture, (64, 128))
