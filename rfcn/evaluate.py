@@ -13,6 +13,7 @@ again after an interruption, it goes on with the pictures whose objects are not 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,13 @@ from common.backends.deployed import open_deployed
 from common.compare.with_torch import OTHER_CHECKPOINT, with_torch
 from common.facts import Facts, read_facts
 from common.report.figures import Origin
-from common.report.metrics_json import conclude
+from common.report.metrics_json import begin, conclude
+from common.report.record import recorded
 from common.timing import Stopwatch
 from pth2onnx import FORMS, export_form
 from rfcn_adapt import adapt
 from rfcn_voc import sample, voc
-from rfcn_voc.detections import read_detections, write_detections
+from rfcn_voc.detections import read_detections, result_files, write_detections
 from rfcn_voc.preprocessing import note_cropped
 from rfcn_voc.regions import RegionDifferences, check_regions
 from rfcn_voc.scoring import score
@@ -86,16 +88,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             print(f"  regions: {100 * regions.share:.1f} % the same")
 
-    write_detections(options.out, data, objects)
-    print(f"{options.out}: the objects in {len(objects)} pictures, comp4_det_test_<class>.txt")
+    begin(options.out)
+    origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)
+    with recorded(result_files(options.out), origin, len(objects)):
+        write_detections(options.out, data, objects)
+    print(f"{options.out}: the objects in {cli.counted(len(objects), 'picture')}, comp4_det_test_<class>.txt")
     with watch("evaluate"):
         figures = score(data, truth, read_detections(options.out, data))
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
     more = {**agreement.metrics, "regions as torch's": regions.share} if agreement else {}
-    status = conclude(options.out, facts, figures, origin, more)
+    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), more)
     if agreement:
+        check_regions(regions.share, OTHER_CHECKPOINT)  # first: without equal regions nothing else is
         agreement.check()
-        check_regions(regions.share, OTHER_CHECKPOINT)
     return status
 
 

@@ -10,7 +10,9 @@ in OUT/shards.sqlite, and the run that completes the last part joins and scores 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,15 @@ from numpy.typing import NDArray
 from common import cli
 from common.engine.file_route import read_predictions
 from common.engine.shard import add_shard
+from common.errors import GuideError
 from common.facts import Facts, read_facts
-from common.npu_files.results import open_results, origin_of
+from common.npu_files.results import Results, open_results, origin_of
 from common.report.figures import Origin
-from common.report.metrics_json import conclude
+from common.report.metrics_json import begin, conclude
+from common.report.record import recalled, recorded
 from common.timing import Stopwatch
 from rfcn_voc import shards, voc
-from rfcn_voc.detections import read_detections, write_detections
+from rfcn_voc.detections import read_detections, result_files, write_detections
 from rfcn_voc.preprocessing import note_cropped
 from rfcn_voc.scoring import score
 from rfcn_voc.task import TASK, placements
@@ -34,13 +38,29 @@ from rfcn_voc.voc import Voc
 HERE = Path(__file__).resolve().parent
 
 
-def find_objects(results: Path, part: Voc, data: Voc, facts: Facts) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield the detections in a part of the data by stem; the results of it must be complete."""
-    shapes = [tensor.image_shape for tensor in facts.outputs]
-    opened = open_results(results, part.pictures, shapes, others=data.pictures)
+def find_objects(results: Results, part: Voc) -> dict[str, NDArray[Any]]:
+    """Return the detections in a part of the data by stem, from its results."""
     placed = placements(part.pictures)
     note_cropped(placed)
-    return read_predictions(TASK, opened, placed)
+    return dict(read_predictions(TASK, results, placed))
+
+
+def find_and_join(
+    options: argparse.Namespace, store: Path, part: Voc, data: Voc, facts: Facts
+) -> dict[str, NDArray[Any]] | None:
+    """Return the detections in all pictures, or None while parts are missing; the part's results must be complete."""
+    shapes = [tensor.image_shape for tensor in facts.outputs]
+    try:
+        results = open_results(options.results, part.pictures, shapes, others=data.pictures)
+        if not options.shard:
+            return find_objects(results, part)
+        hashes = {stem: shards.hash_results(results, stem) for stem in part.pictures}
+        objects = find_objects(results, part)
+    except GuideError:
+        if options.shard:
+            shards.drop(store, options.results, options.shard, part.pictures)
+        raise
+    return shards.join(store, results, hashes, options.shard, data, objects)
 
 
 @cli.command
@@ -76,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.error("--shard takes part of the results, not of stored detections")
     facts, watch = read_facts(HERE), Stopwatch()
     data = voc.read_voc(options.data, need_pictures=options.detections is None)
-    detections, backend, precision = options.detections, None, None
+    detections, origin = options.detections, Origin(facts.accuracy.dataset, None, None, {})
     if options.results:
         detections, store = options.out, options.out / shards.STORE
         part = data.shard(options.shard)
@@ -84,19 +104,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"shard {options.shard}: none of the pictures belongs to it; nothing to do")
             return 0
         with watch("postprocess"):
-            objects = dict(find_objects(options.results, part, data, facts))
-            if options.shard:
-                joined = shards.join(store, options.results, options.shard, data, objects)
-                if joined is None:
-                    return 0
-                objects = joined
-            write_detections(detections, data, objects)
-        print(f"{detections}: the objects in {len(objects)} pictures")
-        backend, precision = origin_of(options.results)
+            objects = find_and_join(options, store, part, data, facts)
+            if objects is None:
+                return 0
+            begin(options.out)
+            origin = Origin(facts.accuracy.dataset, *origin_of(options.results), {})
+            with recorded(result_files(detections), origin, len(objects)):
+                write_detections(detections, data, objects)
+        print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")
+    else:
+        origin = recalled(result_files(detections), origin, len(data.pictures))
     with watch("evaluate"):
         figures = score(data, voc.read_objects(data), read_detections(detections, data))
-    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
-    status = conclude(options.out, facts, figures, origin)
+    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
     if options.shard:
         store.unlink(missing_ok=True)
     return status

@@ -11,7 +11,6 @@ from pathlib import Path
 from common import cli, prediction
 from common.backends.deployed import open_deployed
 from common.facts import read_facts
-from common.images.rgb import read_bgr
 from rfcn_voc.preprocessing import note_cropped
 from rfcn_voc.task import ANY_PICTURE, IM_INFO, placements
 from rfcn_voc.voc import name_of
@@ -22,11 +21,9 @@ HERE = Path(__file__).resolve().parent
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.5)
-    note_cropped(placements(cli.by_stem(options.images)))
+    note_cropped(placements(cli.by_stem(options.images), own=True))
     with open_deployed(options.model, options.backend, read_facts(HERE), HERE, [IM_INFO]) as deployed:
-        prediction.draw_detections(
-            ANY_PICTURE, deployed, options, what="objects", read=read_bgr, name_of=name_of
-        )
+        prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)
     return 0
 
 

@@ -52,11 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     note_cropped(placements(pictures))
     write_inputs(TASK, pictures, options.out, size=BYTES, workers=options.workers)
     part = f", shard {options.shard} of {len(data.pictures)}" if options.shard else ""
-    print(f"{options.out}: {len(pictures)} .bin files of {BYTES} bytes{part}")
+    print(f"{options.out}: {cli.counted(len(pictures), '.bin file')} of {BYTES} bytes{part}")
     note_others(options.out, data.pictures)
     if options.info:
         write_info(options.info, [(f"{options.out}/{stem}.bin", SIZE, SIZE) for stem in pictures])
-        print(f"{options.info}: {len(pictures)} inputs")
+        print(f"{options.info}: {cli.counted(len(pictures), 'input')}")
     return 0
 
 

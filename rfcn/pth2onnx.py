@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 
 from common import cli
-from common.export.checkpoint import published
+from common.export.checkpoint import choose
 from common.export.onnx_file import add_arguments, write_onnx
 from common.facts import Facts, read_facts
 from common.files import staged
@@ -60,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="guide: the picture alone, for the NPU (default). original: with im_info, as published.",
     )
     options = arguments.parse_args(argv)
+    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
     from rfcn_voc.network import load_checkpoint
 
-    checkpoint = options.checkpoint or published(facts, HERE)
     export_form(load_checkpoint(checkpoint), facts, options.out, options.form, options.opset)
     print(f"{options.out}: {checkpoint.name} as ONNX, opset {options.opset}, the {options.form} form")
     return 0

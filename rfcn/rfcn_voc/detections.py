@@ -43,6 +43,11 @@ def result_file(folder: Path, name: str) -> Path:
     return folder / f"comp4_det_test_{name}.txt"
 
 
+def result_files(folder: Path) -> list[Path]:
+    """Return the paths of the result files of all classes."""
+    return [result_file(folder, name) for name in CLASSES]
+
+
 def write_detections(folder: Path, data: Voc, detections: Mapping[str, Array]) -> None:
     """Write the detections in all pictures of the data set, an empty file for a class without any.
 
@@ -69,7 +74,7 @@ def write_detections(folder: Path, data: Voc, detections: Mapping[str, Array]) -
 
 def read_detections(folder: Path, data: Voc) -> Detections:
     """Read the result files of all classes; a box in a picture that the data set does not have is an error."""
-    paths = [result_file(folder, name) for name in CLASSES]
+    paths = result_files(folder)
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise GuideError(

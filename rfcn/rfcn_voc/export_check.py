@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from common import cli
 from common.backends.base import run_batch
 from common.backends.deployed import open_model
 from common.backends.torch import run_torch
@@ -39,6 +40,7 @@ def compare(network: Rfcn, facts: Facts, path: Path) -> None:
     """Run an exported file and the network on the same random picture, print the differences, refuse large ones."""
     from rfcn_voc.network import Body, Head
 
+    cli.announce("comparing with torch")
     image, placed = random_picture(facts)
     feeds = {facts.inputs[0].name: image, IM_INFO.name: placed.im_info[None]}
     proto = onnx.load(path)
@@ -59,10 +61,10 @@ def compare(network: Rfcn, facts: Facts, path: Path) -> None:
     for name, found, wanted in zip(BODY, maps, run_torch(Body(network), image), strict=True):
         difference, size = (float(np.abs(values).max()) for values in (found - wanted, wanted))
         accepted = MAPS * size
-        print(f"  {name}: largest difference {difference:.2e}, accepted {accepted:.0e}")
+        print(f"  {name}: largest difference {difference:.2e}, accepted {accepted:.1e}")
         if not difference <= accepted:  # also true for NaN
             raise GuideError(
-                f"{name!r} differs from torch by {difference:.2e}, more than {accepted:.0e}. {NOT_KEPT}"
+                f"{name!r} differs from torch by {difference:.2e}, more than {accepted:.1e}. {NOT_KEPT}"
             )
     expected = run_torch(Head(), *maps, *further)
     largest, share = compare_regions(*([rows[0] for rows in side] for side in (outputs, expected)))

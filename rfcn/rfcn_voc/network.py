@@ -8,10 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from common.export import checkpoint
+from common.export.seeded import Target
+from common.export.seeded import seeded as fitted
+from common.images.library import library_picture
 from rfcn_voc import proposals
+from rfcn_voc.preprocessing import SHORTER_SIDE, network_input
 
 CLASSES = 21  # VOC's twenty and background
 _ALIAS, _ITSELF = "RCNN_conv_1x1.weight", "RCNN_conv_new.1.weight"
@@ -122,15 +127,24 @@ def load_checkpoint(path: Path) -> Rfcn:
     The published one has the state dict under `model`, and one convolution under two keys: the later one counts, as
     in torch's own loading.
     """
-    weights = checkpoint.state_dict(checkpoint.read(path), path)
+    weights = checkpoint.read(path)
     if _ALIAS in weights and _ITSELF in weights:
         weights[_ALIAS] = weights[_ITSELF]
     return checkpoint.load(Rfcn(), weights, path, "R-FCN")
 
 
 def seeded() -> Rfcn:
-    """Return the network with weights drawn from a fixed seed, in evaluation mode."""
-    return checkpoint.seeded(Rfcn)
+    """Return the network with seeded weights, see `common.export.seeded`."""
+    picture = network_input(Image.fromarray(library_picture("astronaut")[..., ::-1]))
+    layers = {
+        "network.RCNN_rpn.RPN_Conv": Target(),
+        "network.RCNN_rpn.RPN_cls_score": Target(1.0),
+        "network.RCNN_rpn.RPN_bbox_pred": Target(0.15),
+        "network.RCNN_conv_1x1": Target(),
+        "network.RCNN_cls_base": Target(20.0),
+        "network.RCNN_bbox_base": Target(5.0),
+    }
+    return fitted(lambda: Body(Rfcn()), picture[None, :, :SHORTER_SIDE, :SHORTER_SIDE], layers, "bn3").network
 
 
 class Body(nn.Module):

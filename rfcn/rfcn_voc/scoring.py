@@ -37,6 +37,8 @@ def score(data: Voc, objects: Objects, detections: Detections) -> Figures:
             **{f"AP {name}": found.ap for name, found in scores.items()},
         },
         pictures=len(data.pictures),
+        counts={"objects": len(objects.category), "objects that are not difficult": easy},
+        names=[picture.name for picture in data.pictures.values()],
         text=_table(scores) + "".join(f"{line}\n" for line in lines),
     )
 

@@ -12,26 +12,30 @@ from numpy.typing import NDArray
 from common.compare.boxes import same_boxes
 from common.engine.task import Inputs, Outputs, Source, Task, file_of
 from common.facts import Tensor
+from common.images.header import picture_size
 from common.images.rgb import read_rgb
 from rfcn_voc.postprocessing import detect
 from rfcn_voc.preprocessing import Letterbox, network_input, placement
-from rfcn_voc.voc import Picture, picture_size
+from rfcn_voc.voc import Picture
 
 Array = NDArray[Any]
 # The second input of the original form; the guide's, which model.toml describes, has none.
 IM_INFO = Tensor("im_info", (1, 3), "float32", "height and width of the picture on the canvas, and its scale")
 
 
-def prepare_picture(path: Path) -> tuple[Inputs, Letterbox]:
-    """Read any picture: `im_data` 3x1344x1344 float32 BGR, `im_info` 3 float32, and how it lies on the canvas."""
-    image = read_rgb(path)
+def prepare_picture(path: Path, *, own: bool = True) -> tuple[Inputs, Letterbox]:
+    """Read a picture, by default one's `own`, see `read_rgb`: `im_data` 3x1344x1344 float32 BGR, `im_info` 3 float32.
+
+    Also return how it lies on the canvas.
+    """
+    image = read_rgb(path, own=own)
     placed = placement(image.width, image.height)
     return {"im_data": network_input(image), IM_INFO.name: placed.im_info}, placed
 
 
 def prepare(picture: Picture) -> tuple[Inputs, Letterbox]:
     """Read a picture of VOC2007, see `prepare_picture`."""
-    return prepare_picture(picture.path)
+    return prepare_picture(picture.path, own=False)
 
 
 def finish(outputs: Outputs, placed: Letterbox) -> Array:
@@ -39,9 +43,9 @@ def finish(outputs: Outputs, placed: Letterbox) -> Array:
     return detect(outputs, placed)
 
 
-def placements(sources: Mapping[str, Source]) -> dict[str, Letterbox]:
+def placements(sources: Mapping[str, Source], *, own: bool = False) -> dict[str, Letterbox]:
     """Return how each picture lies on the canvas, from the size in its file's header: what `finish` needs."""
-    return {key: placement(*picture_size(file_of(source))) for key, source in sources.items()}
+    return {key: placement(*picture_size(file_of(source), upright=own)) for key, source in sources.items()}
 
 
 TASK = Task(prepare, finish)

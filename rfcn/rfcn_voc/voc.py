@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from common.cli import shorten
 from common.engine.shard import Shard
 from common.errors import GuideError, about
-from common.files import read_text
+from common.files import read_bytes, read_text
+from common.images.header import picture_size
 
 Array = NDArray[Any]
 CLASSES = (
@@ -138,23 +138,8 @@ def _by_stem(pictures: list[Picture]) -> dict[str, Picture]:
     return found
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Return width and height of a picture in pixels, from its header alone; EXIF rotation is not applied."""
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except FileNotFoundError:
-        raise GuideError(f"{path}: no such picture.") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # no permission, a directory
-            raise
-        raise GuideError(
-            f"{path}: not a picture that Pillow can read. Copy or download this file again, or leave it out."
-        ) from None
-
-
 def read_objects(data: Voc) -> Objects:
-    """Read the annotations of the pictures.
+    """Read the annotations of the pictures; one with another size than its picture has is an error.
 
     Objects of classes that VOC does not have are left out, as in the original, and told in a printed note.
     """
@@ -166,12 +151,14 @@ def read_objects(data: Voc) -> Objects:
     for i, picture in enumerate(data.pictures.values()):
         path = folder / f"{picture.name}.xml"
         try:
-            content = path.read_bytes()
+            content = read_bytes(path)
         except FileNotFoundError:
             missing.append(str(path))
             continue
         with about(path):
-            found = list(_read_objects(_parse(content), others))
+            root = _parse(content)
+            _check_size(root, picture.path)
+            found = list(_read_objects(root, others))
         rows += found
         pictures += [i] * len(found)
     if missing:
@@ -191,7 +178,9 @@ def read_objects(data: Voc) -> Objects:
 
 
 def _parse(content: bytes) -> ET.Element:
-    """Parse an annotation; expat resolves no external entity and refuses those that grow out of proportion."""
+    """Parse an annotation. A document type, which VOC's have not, could define entities that grow out of proportion."""
+    if b"<!DOCTYPE" in content.replace(b"\0", b""):  # with the zeros of UTF-16
+        raise GuideError("expected VOC's XML, found a document type definition; copy or download it again.")
     try:
         root = ET.fromstring(content)  # noqa: S314
     except (ET.ParseError, ValueError, LookupError) as error:  # the latter two: an encoding that expat lacks
@@ -199,6 +188,19 @@ def _parse(content: bytes) -> ET.Element:
     if root.tag != "annotation":
         raise GuideError(f"expected VOC's <annotation>, found <{root.tag}>; copy or download it again.")
     return root
+
+
+def _check_size(root: ET.Element, picture: Path) -> None:
+    """Refuse another picture than the annotated one, told by its size, where both sizes are there."""
+    texts = [root.findtext(f"size/{side}", "").strip() for side in ("width", "height")]
+    if not all(text.isdecimal() and int(text[:10]) > 0 for text in texts) or not picture.is_file():
+        return
+    annotated, found = tuple(int(text[:10]) for text in texts), picture_size(picture)
+    if found != annotated:
+        raise GuideError(
+            f"{picture} has {found[0]}x{found[1]} pixels, {annotated[0]}x{annotated[1]} in the annotation. "
+            "Is it another picture?"
+        )
 
 
 def _read_objects(root: ET.Element, others: Counter[str]) -> Iterator[tuple[float, ...]]:

@@ -8,12 +8,12 @@ streamed one (evaluate). Without --data drawn pictures serve.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from ascend_tools.testing import deployment
+from common import cli
 
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
@@ -86,19 +87,12 @@ def lacking(folder: Path, other: Path, data: voc.Voc) -> int:
     return count
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", type=Path, required=True, metavar="F", help="The ONNX file to deploy.")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="The VOC2007 data set (default: drawn pictures)."
-    )
-    options = parser.parse_args()
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    model, given, _ = deployment.parse(__doc__, argv, "The VOC2007 data set")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        model = options.model.resolve()
-        path = options.data.resolve() if options.data else draw_data(work / "data")
+        path = given or draw_data(work / "data")
         data = voc.read_voc(path)
         prep, info, result = work / "bin", work / "demo.info", work / "result"
         infer = ("-m", "common.infer", "--model", model, "--out", result, "--input")
@@ -128,7 +122,8 @@ def main() -> None:
         print(f"both routes find the same {sum(map(len, by_place(work / 'files', data).values()))} objects")
         if not json.loads((work / "predicted" / f"{picture.stem}_objects.json").read_text())["image"]:
             sys.exit("error: predict.py wrote no picture's name")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import predict
+from common.cli import counted
 from tests.conftest import read_json
 from tests.fake import FakeModel
 
@@ -34,7 +35,7 @@ def test_low_scores_are_left_out_and_boxes_are_in_the_pictures_pixels(
 ):
     done = run("predict.py", street, "--model", "a.onnx", "--out", tmp_path, *options)
     assert done.returncode == 0, done.stderr
-    assert f"{tmp_path / 'street_objects.jpg'}: {len(names)} objects in {street}\n" in done.stdout
+    assert f"{tmp_path / 'street_objects.jpg'}: {counted(len(names), 'object')} in {street}\n" in done.stdout
     result = read_json(tmp_path / "street_objects.json")
     assert (result["image"], result["width"], result["height"]) == (str(street), 160, 128)
     categories = {"dog": 12, "cat": 8}
@@ -58,7 +59,7 @@ def test_the_original_form_is_given_im_info(fake, street, tmp_path, run):
 
 
 @pytest.mark.usefixtures("fake")
-def test_grey_and_turned_pictures_are_drawn_on_as_stored_and_ones_too_wide_are_noted(tmp_path, run):
+def test_grey_and_turned_pictures_are_drawn_on_upright_and_ones_too_wide_are_noted(tmp_path, run):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by 90 degrees
     Image.new("RGB", (70, 50)).save(tmp_path / "turned.jpg", exif=exif)
@@ -66,8 +67,8 @@ def test_grey_and_turned_pictures_are_drawn_on_as_stored_and_ones_too_wide_are_n
     Image.new("RGB", (300, 50)).save(tmp_path / "wide.png")
     pictures = [tmp_path / name for name in ("grey.png", "wide.png", "turned.jpg")]
     done = run("predict.py", *pictures, "--model", "a.onnx", "--out", tmp_path / "out")
-    for name in ("grey", "turned"):
-        assert cv2.imread(str(tmp_path / "out" / f"{name}_objects.jpg")).shape == (50, 70, 3)
+    for name, shape in (("grey", (50, 70, 3)), ("turned", (70, 50, 3))):
+        assert cv2.imread(str(tmp_path / "out" / f"{name}_objects.jpg")).shape == shape
     assert done.stdout.count("note: ") == 1
     assert "note: 1 of 3 pictures are cut" in done.stdout
     assert "over 2.625 times the other: wide. " in done.stdout

@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ascend_tools.testing import pictures
 from rfcn_voc.preprocessing import SIZE, network_input, note_cropped, placement
+from rfcn_voc.task import prepare, prepare_picture
+from rfcn_voc.voc import Picture
 from tests.conftest import read_json
 
 OPENCV = int(cv2.__version__.split(".")[0])
@@ -202,3 +205,14 @@ def test_cropped_pictures_are_told_in_one_note(capsys):
     )
     note_cropped({f"{number:06}": placement(100, 300) for number in range(5)})
     assert ": 000000, 000001, 000002 and 2 more. " in capsys.readouterr().out
+
+
+def test_a_damaged_picture_is_refused_in_a_data_set_and_noted_as_ones_own(tmp_path, capsys):
+    note = pictures.check_damaged(
+        tmp_path, lambda path: prepare(Picture("damaged", path)), prepare_picture, (200, 150)
+    )
+    assert note in capsys.readouterr().out
+
+
+def test_ones_own_picture_is_turned_upright(tmp_path):
+    pictures.check_turned(tmp_path, prepare_picture, (200, 150))

@@ -109,14 +109,15 @@ def test_an_export_that_is_torchs_is_kept(tiny, canned, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
 
 
-def test_the_guides_flags_are_other_names(monkeypatch, run):
-    asked = []
+def test_the_guides_flags_are_other_names(tmp_path, monkeypatch, run):
+    asked, checkpoint = [], tmp_path / "a.pth"
+    checkpoint.touch()
     monkeypatch.setattr(pth2onnx, "export_form", lambda *values: asked.append(values[2:]))
     monkeypatch.setattr("rfcn_voc.network.load_checkpoint", asked.append)
     for names in (("--input", "--output"), ("--checkpoint", "--out")):
-        assert run("pth2onnx.py", names[0], "a.pth", names[1], "b.onnx", "--opset", 13).returncode == 0
+        assert run("pth2onnx.py", names[0], checkpoint, names[1], "b.onnx", "--opset", 13).returncode == 0
     assert len({str(values) for values in asked}) == 2
-    assert [str(asked[0]), *map(str, asked[1])] == ["a.pth", "b.onnx", "guide", "13"]
+    assert [str(asked[0]), *map(str, asked[1])] == [str(checkpoint), "b.onnx", "guide", "13"]
 
 
 @pytest.mark.parametrize("words", ["--opset 10", "--opset 17", "--form other", "--batch-size 2"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from common.images.header import picture_size
 from rfcn_voc import sample
 from rfcn_voc.task import placements
-from rfcn_voc.voc import CLASSES, picture_size, read_objects, read_voc
+from rfcn_voc.voc import CLASSES, read_objects, read_voc
 
 
 def test_boxes_lie_inside_their_pictures_and_the_canvas_holds_them(tmp_path):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from common.engine.shard import Shard
+from common.engine.store import Store
+from common.npu_files.results import Results
 from rfcn_voc import shards
 from rfcn_voc.detections import write_detections
 from rfcn_voc.voc import read_voc
@@ -41,7 +43,7 @@ def objects(data):
 
 @pytest.fixture
 def results(tmp_path):
-    """Make a directory of results, of the network whose hash is given, or of an unknown one."""
+    """Make a directory of results without a file, of the network whose hash is given, or of an unknown one."""
 
     def make(network=None, precision="float32"):
         folder = tmp_path / f"result_{network}_{precision}"
@@ -49,7 +51,7 @@ def results(tmp_path):
         if network:
             run = {"model": network, "backend": "onnxruntime", "precision": precision}
             (folder / "infer.json").write_text(json.dumps(run))
-        return folder
+        return Results(folder, ((1,), (1,)), 1, "bin")
 
     return make
 
@@ -61,7 +63,9 @@ def store(tmp_path, data, objects, results):
     def join(number, count, found=None, source=None):
         shard = Shard(number, count)
         part = {stem: (found or objects)[stem] for stem in data.shard(shard).pictures}
-        return shards.join(tmp_path / shards.STORE, source or results("abc"), shard, data, part)
+        source = source or results("abc")
+        hashes = {stem: shards.hash_results(source, stem) for stem in part}
+        return shards.join(tmp_path / shards.STORE, source, hashes, shard, data, part)
 
     return join
 
@@ -127,7 +131,7 @@ def test_parts_of_another_network_are_forgotten_with_a_word(other, data, objects
 def test_results_that_do_not_say_their_network_join_with_a_note(objects, store, results, capsys):
     assert store(1, 2, source=results()) is None
     same(store(2, 2, source=results()), objects)
-    assert f"note: {results()} does not say which network made it" in capsys.readouterr().out
+    assert f"note: {results().folder} does not say which network made it" in capsys.readouterr().out
 
 
 def test_a_changed_pictures_detections_are_not_used_and_told(data, objects, store, capsys):
@@ -141,21 +145,75 @@ def test_a_changed_pictures_detections_are_not_used_and_told(data, objects, stor
     same(store(1, 2), objects)
 
 
-class Torn(dict):
-    """Detections that stop coming after two."""
-
-    def items(self):
-        yield from list(super().items())[:2]
-        raise KeyboardInterrupt
+def torn(rows):
+    """Yield the first rows, then be interrupted."""
+    yield from rows[:5]
+    raise KeyboardInterrupt
 
 
 def test_an_interruption_while_storing_leaves_no_half_part(data, objects, store, results, tmp_path):
     part = data.shard(Shard(1, 2))
-    torn = Torn({stem: objects[stem] for stem in part.pictures})
-    assert len(torn) > 2
-    with pytest.raises(KeyboardInterrupt):
-        shards.join(tmp_path / shards.STORE, results("abc"), Shard(1, 2), data, torn)
+    keep = Store.keep
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "keep", lambda store, rows, size: keep(store, torn(rows), size))
+        with pytest.raises(KeyboardInterrupt):
+            store(1, 2)
+    assert len(part.pictures) > 2
     with sqlite3.connect(tmp_path / shards.STORE) as opened:
         assert opened.execute("SELECT count(*) FROM results").fetchone() == (0,)
+    assert store(2, 2) is None
+    same(store(1, 2), objects)
+
+
+def write_results(results, stems):
+    for stem in stems:
+        for k in (1, 2):
+            (results.folder / f"{stem}_{k}.bin").write_text(f"{stem} {k}")
+
+
+@pytest.mark.parametrize("change", ["one is deleted", "one is another"])
+def test_detections_count_only_while_they_are_of_the_result_files_that_are_there(
+    change, data, objects, store, results, capsys
+):
+    source = results("abc")
+    write_results(source, data.pictures)
+    assert store(1, 2, source=source) is None
+    changed = source.folder / f"{next(iter(data.shard(Shard(1, 2)).pictures))}_2.bin"
+    content = changed.read_text()
+    changed.unlink()
+    if change == "one is another":
+        changed.write_text("another")
+    capsys.readouterr()
+    for _ in range(2):  # forgotten for good
+        assert store(2, 2, source=source) is None
+        assert "run the other shards with the same --out: 1/2 missing\n" in capsys.readouterr().out
+        changed.write_text(content)
+    same(store(1, 2, source=source), objects)
+
+
+def test_results_that_are_removed_once_their_part_is_stored_are_not_needed(data, objects, store, results):
+    source = results("abc")
+    for number in (1, 2):
+        part = data.shard(Shard(number, 2)).pictures
+        write_results(source, part)
+        joined = store(number, 2, source=source)
+        for path in source.folder.glob("*.bin"):
+            path.unlink()
+    same(joined, objects)
+
+
+def test_a_part_that_could_not_be_made_again_is_forgotten_unless_it_is_of_another_network(
+    data, objects, store, results, tmp_path, capsys
+):
+    path, shard = tmp_path / shards.STORE, Shard(1, 2)
+    part = data.shard(shard).pictures
+    assert store(1, 2) is None
+    capsys.readouterr()
+    for folder in (results("other").folder, tmp_path / "mistyped"):
+        shards.drop(path, folder, shard, part)
+        shards.drop(tmp_path / "no store", folder, shard, part)
+    assert capsys.readouterr().out == ""
+    shards.drop(path, results("abc").folder, shard, part)
+    assert capsys.readouterr().out == "shard 1/2: what is stored of it is not used any more\n"
     assert store(2, 2) is None
     same(store(1, 2), objects)

@@ -17,7 +17,7 @@ import postprocess
 import preprocess
 from common import infer
 from common.engine.shard import Shard
-from rfcn_voc import voc
+from rfcn_voc import detections, voc
 from rfcn_voc.task import prepare_picture
 from tests.conftest import FACTS, read_json, write_data
 
@@ -170,7 +170,7 @@ def test_a_damaged_picture_is_named_and_leaves_no_file(tmp_path, capsys):
     path = folder / "JPEGImages" / "x.y.jpg"
     path.write_bytes(path.read_bytes()[:600])
     assert preprocess.main(["--data", str(folder), "--out", str(tmp_path / "bin")]) == 1
-    assert capsys.readouterr().err.startswith(f"error: x: {path}: the picture is damaged (")
+    assert capsys.readouterr().err.startswith(f"error: x: {path}: the picture is truncated: ")
     assert not list((tmp_path / "bin").glob("*.bin"))
 
 
@@ -211,7 +211,7 @@ def test_the_guides_command_with_its_default_data(results, data, scored, tmp_pat
         "measured on 5 of the 4952 pictures of VOC2007 test:\n",
         f"Mean AP = {metrics(scored)['mAP']:.4f}\n",
         "note: 1 of 5 pictures are cut on the right",
-        "published: mAP 0.6986 on VOC2007 test",
+        "published: on VOC2007 test",
     ):
         assert line in printed
     report = read_json(tmp_path / "out" / "metrics.json")
@@ -240,7 +240,9 @@ def test_every_line_is_a_box_inside_its_picture(scored):
 
 @pytest.mark.parametrize(("published", "code", "verdict"), [(0.1, 0, "PASS"), (0.9, 1, "FAIL")])
 def test_a_whole_data_set_gets_a_verdict(published, code, verdict, scored, data, tmp_path, monkeypatch):
-    accuracy = replace(FACTS.accuracy, images=5, published={"mAP": published})
+    accuracy = replace(
+        FACTS.accuracy, images=5, counts={"objects": 5}, names=None, published={"mAP": published}
+    )
     monkeypatch.setattr(postprocess, "read_facts", lambda folder: replace(FACTS, accuracy=accuracy))
     arguments = ["--detections", str(scored), "--data", str(data), "--out", str(tmp_path)]
     assert postprocess.main(arguments) == code
@@ -258,6 +260,30 @@ def test_stored_detections_are_scored_again_without_pictures(scored, data, tmp_p
     report = read_json(again / "metrics.json")
     assert (report["backend"], report["precision"]) == (None, None)
     assert report["seconds"].keys() == {"evaluate", "total"}
+
+
+def test_the_files_of_a_killed_run_are_not_scored_as_those_of_one(
+    results, data, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    assert postprocess.main(words(results, data, out)) == 0
+    before, write = files(out), detections.write_text
+
+    def killed_at_the_cat(path, text):
+        if "cat" in path.name:
+            raise KeyboardInterrupt
+        write(path, text.replace("0.", "0.0"))
+
+    monkeypatch.setattr(detections, "write_text", killed_at_the_cat)
+    assert postprocess.main(words(results, data, out)) == 130
+    assert files(out) != before
+    again = ["--detections", str(out), "--data", str(data), "--out", str(out)]
+    assert postprocess.main(again) == 1
+    assert f"{out}: the run that wrote the detections was interrupted" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert postprocess.main(words(results, data, out)) == 0
+    assert postprocess.main(again) == 0
+    assert files(out) == before
 
 
 NAN = np.full((300, 84), np.nan, np.float32).tobytes()
@@ -384,6 +410,25 @@ def test_a_part_must_be_complete_and_its_results_of_the_data_set(results, data, 
     (folder / "stranger_1.bin").unlink()
     (folder / "wide_2.bin").unlink()  # of another part, which is being made
     assert postprocess.main(arguments) == 0
+
+
+def test_a_part_that_is_run_again_and_fails_is_not_joined(results, data, scored, tmp_path, capsys):
+    folder, out = linked(results, tmp_path / "results"), tmp_path / "out"
+    count = 3
+    parts = [number for number in range(1, count + 1) if stems_of(number, count)]
+    commands = [words(folder, data, out, "--shard", f"{number}/{count}") for number in parts]
+    assert [postprocess.main(command) for command in commands[:-1]] == [0] * (len(parts) - 1)
+    deleted = sorted(folder.glob(f"{stems_of(parts[0], count)[0]}_*.bin"))
+    for path in deleted:
+        path.unlink()
+    assert [postprocess.main(command) for command in commands] == [1] + [0] * (len(parts) - 1)
+    printed = capsys.readouterr().out
+    assert f"run the other shards with the same --out: {parts[0]}/{count} missing\n" in printed
+    assert "Mean AP" not in printed
+    assert not (out / "metrics.json").exists()
+    linked(results, folder, [deleted[0].stem[:-2]])
+    assert postprocess.main(commands[0]) == 0
+    same(out, scored)
 
 
 # With a network
