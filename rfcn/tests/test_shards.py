@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_an_interruption_while_storing_leaves_no_half_part(data, objects, store,
         with pytest.raises(KeyboardInterrupt):
             store(1, 2)
     assert len(part.pictures) > 2
-    with sqlite3.connect(tmp_path / shards.STORE) as opened:
+    with closing(sqlite3.connect(tmp_path / shards.STORE)) as opened, opened:
         assert opened.execute("SELECT count(*) FROM results").fetchone() == (0,)
     assert store(2, 2) is None
     same(store(1, 2), objects)
