@@ -18,7 +18,7 @@ import onnx
 from common import cli
 from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import check_network, open_deployed
-from common.compare.differences import Spread, check_differences, largest_differences, print_differences
+from common.compare.differences import check_differences, largest_differences, print_differences, spread_of
 from common.errors import GuideError, about
 from common.export.onnx_file import onnx_path, random_inputs
 from common.export.torch_file import check_checkpoint
@@ -78,10 +78,7 @@ def measure(
         wanted = run_torch(load_checkpoint(checkpoint), random_inputs(facts, len(found[0])))
     else:
         wanted = run_plain(source, facts)
-    spread = Spread(len(wanted))
-    for outputs in zip(*wanted, strict=True):
-        spread.add(outputs)
-    return largest_differences(found, wanted).tolist(), spread.each()
+    return largest_differences(found, wanted).tolist(), spread_of(wanted)
 
 
 @cli.command

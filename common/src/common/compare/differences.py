@@ -43,6 +43,14 @@ class Spread:
         return tuple(float(np.sqrt(np.maximum(square - mean * mean, 0).mean())) for mean, square in means)
 
 
+def spread_of(outputs: Sequence[Array]) -> tuple[float, ...] | None:
+    """Return the spread of the outputs for a batch, see `Spread`."""
+    spread = Spread(len(outputs))
+    for item in zip(*outputs, strict=True):
+        spread.add(item)
+    return spread.each()
+
+
 def largest_differences(found: Sequence[Array], wanted: Sequence[Array]) -> Array:
     """Return the largest absolute difference of each output; NaN where one of the two has it."""
     return np.array([np.abs(f - w).max() for f, w in zip(found, wanted, strict=True)])

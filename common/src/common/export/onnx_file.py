@@ -17,7 +17,7 @@ from common import cli
 from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import open_model
 from common.backends.torch import run_torch
-from common.compare.differences import Spread, check_differences, largest_differences, print_differences
+from common.compare.differences import check_differences, largest_differences, print_differences, spread_of
 from common.errors import GuideError
 from common.facts import Facts
 from common.files import staged
@@ -120,12 +120,10 @@ def compare(network: nn.Module, facts: Facts, path: Path) -> None:
             )
     first = [output[:1] for output in expected]
     largest = np.maximum(largest_differences(outputs, expected), largest_differences(alone, first)).tolist()
-    spread = Spread(len(expected))
-    for outputs_of_one in zip(*expected, strict=True):
-        spread.add(outputs_of_one)
+    spread = spread_of(expected)
     print(f"compared with torch on {len(images)} random inputs:")
-    print_differences(facts, largest, spread.each())
-    check_differences(facts, largest, "The export is not kept.", spread=spread.each())
+    print_differences(facts, largest, spread)
+    check_differences(facts, largest, "The export is not kept.", spread=spread)
 
 
 def _joined(parts: Iterable[Sequence[Array]]) -> list[Array]:
