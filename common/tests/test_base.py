@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.backends.base import check_outputs, choose_batch_size, feed, fixed_batch, run_batch
+from common.backends.base import (
+    check_outputs,
+    choose_batch_size,
+    feed,
+    fixed_batch,
+    random_feeds,
+    run_batch,
+)
 from common.errors import GuideError
+from common.graph.outline import Value
 from tests.conftest import refused
 
 BOTH = pytest.mark.parametrize("function", [feed, run_batch])
@@ -84,3 +92,36 @@ def test_outputs_without_the_batch_first_are_refused(doubling, function, wrong):
     network.run = lambda feeds: [wrong, np.zeros(2)]
     with refused(f"output 'twice' has the shape {wrong.shape} for 2 images; the batch must be first."):
         function(network, {"image": images(2)})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "least", "most"),
+    [
+        ("float32", -6, 6),
+        ("float16", -6, 6),
+        ("uint8", 0, 255),
+        ("int8", 0, 127),
+        ("int64", 0, 255),
+        ("bool", 0, 1),
+    ],
+)
+def test_random_input_has_the_type_and_the_shape_that_the_model_takes(dtype, least, most):
+    values = [Value("image", dtype, ("N", 64, 64)), Value("fixed", dtype, (4, 3))]
+    feeds = random_feeds(values, 2)
+    assert {name: (array.shape, str(array.dtype)) for name, array in feeds.items()} == {
+        "image": ((2, 64, 64), dtype),
+        "fixed": ((4, 3), dtype),
+    }
+    image = feeds["image"].astype(np.float64)
+    assert least <= image.min() < image.max() <= most
+    assert image.std() > (most - least) / 15
+    assert all((array == random_feeds(values, 2)[name]).all() for name, array in feeds.items())
+
+
+def test_no_random_batch_is_larger_than_a_gib():
+    with refused(
+        "a batch of the input 'image' would have 1073745920 bytes, more than 1073741824; lower --batch-size."
+    ):
+        random_feeds([Value("image", "uint8", ("N", 64, 64))], 2**18 + 1)
+    with refused("the model's input shape ('N', 'H', 3) is dynamic beyond the batch; export it fixed."):
+        random_feeds([Value("image", "uint8", ("N", "H", 3))], 1)

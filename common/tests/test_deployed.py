@@ -7,12 +7,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from common import cli
 from common.backends.base import run_batch
-from common.backends.deployed import open_deployed, open_model
+from common.backends.deployed import add_backend, open_deployed, open_model
 from common.errors import GuideError
 from common.facts import Tensor, read_facts
 from common.graph.outline import Value
-from tests.conftest import refused
+from tests.conftest import refused, wrong_usage
 
 SIZE = Tensor("size", ("N", 3), "float32", "added to the sums")
 
@@ -45,6 +46,31 @@ def test_another_suffix_or_backend_is_refused(make_onnx, tmp_path):
     assert "runs on the NPU" in str(error.value)
     with refused("unknown backend 'tensorrt'; there is onnxruntime."):
         open_model(make_onnx(), "tensorrt")
+
+
+def chosen(*words):
+    arguments = cli.parser("Run.")
+    add_backend(arguments)
+    return arguments.parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "provider"),
+    [
+        ("", "CPUExecutionProvider"),
+        ("--provider tensorrt", "TensorrtExecutionProvider"),
+        ("--provider AzureExecutionProvider", "AzureExecutionProvider"),
+        ("--cuda", "CUDAExecutionProvider"),
+    ],
+)
+def test_a_provider_is_chosen_beside_the_backend(words, provider):
+    assert vars(chosen(*words.split())) == {"backend": None, "provider": provider}
+
+
+@pytest.mark.parametrize("words", [["--cuda", "--provider", "cpu"], ["--provider", "cann", "--cuda"]])
+def test_only_one_provider_is_chosen(words, capsys):
+    with wrong_usage(capsys, "not allowed with argument"):
+        chosen(*words)
 
 
 def test_the_network_of_a_model_directory_is_opened_with_its_aipp_file(make_onnx, write_model):

@@ -334,7 +334,19 @@ def test_a_model_with_two_inputs_is_refused_by_name(tmp_path, arguments, make_in
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "the following arguments are required: --model, --input, --out"),
+        ("", "the following arguments are required: --model, --out"),
+        ("--model m --out o", "one of the arguments --input --loop is required"),
+        ("--model m --out o --input i --loop 2", "argument --loop: not allowed with argument --input"),
+        ("--model m --out o --loop 2 --shard 1/2", "--shard is for --input; --loop runs random input"),
+        ("--model m --out o --loop 0", "argument --loop: expected a whole number of at least 1"),
+        (
+            "--model m --out o --loop 2 --provider gpu",
+            "argument --provider: expected cpu, cuda, tensorrt, cann or a",
+        ),
+        (
+            "--model m --out o --loop 2 --provider cpu --cuda",
+            "argument --cuda: not allowed with argument --provider",
+        ),
         ("--model m --input i --out o --batch-size 0", "argument --batch-size: expected a whole number"),
         ("--model m --input i --out o --output-format npy", "argument --output-format: invalid choice"),
         ("--model m --input i --out o --backend x", "argument --backend: invalid choice"),
@@ -458,3 +470,35 @@ def test_a_model_for_a_batch_that_no_memory_holds_is_refused(arguments, make_onn
         "error: tiny.onnx: the input 'image' has the shape (2147483648, 3, 4, 6), 618475290624 bytes, more than "
         "1073741824; export the model for a smaller batch.\n"
     )
+
+
+PURE = """\
+-----------------PureInfer Performance Summary------------------
+[INFO] ave_throughputRate: #samples/s, ave_latency: #ms
+----------------------------------------------------------------
+[batch] size: 2, runs: 3, seconds: mean #, median #, min #, max #, # % #
+[model] tiny.onnx, onnxruntime, float#, random input, first call # s not counted
+result/pure_infer_batchsize_#.txt: # calls with # images each, after one to warm up
+"""
+
+
+def test_pure_inference_needs_no_input(tmp_path, arguments, capsys):
+    words = [word for word in arguments if word not in ("--input", "prep")]
+    assert main([*words, "--loop", "3", "--batch-size", "2"]) == 0
+    printed = capsys.readouterr().out
+    number = r"\d+(\.\d+)?(e[-+]\d+)?"
+    assert re.fullmatch(re.escape(PURE).replace(r"\#", number), printed), printed
+    (path,) = (tmp_path / "result").iterdir()
+    assert path.name == "pure_infer_batchsize_2.txt"
+    assert printed.startswith(path.read_text())
+
+
+def test_pure_inference_takes_the_models_own_batch_only(arguments, make_onnx, capsys):
+    make_onnx(batch=4)
+    words = [word for word in arguments if word not in ("--input", "prep")]
+    assert main([*words, "--loop", "1", "--batch-size", "2"]) == 1
+    assert capsys.readouterr().err == (
+        "error: the model was built for batches of 4; it takes no --batch-size 2 here.\n"
+    )
+    assert main([*words, "--loop", "1"]) == 0
+    assert "1 call with 4 images each" in capsys.readouterr().out

@@ -33,6 +33,24 @@ def test_an_open_model_describes_itself_and_runs(make_onnx):
     np.testing.assert_array_equal(sums, given.sum((2, 3)))
 
 
+def test_padding_before_pooling_is_run_as_it_is_written(tmp_path):
+    nodes = [
+        helper.make_node("Pad", ["x", "pads"], ["padded"]),  # with 0
+        helper.make_node("MaxPool", ["padded"], ["y"], kernel_shape=[3, 3], strides=[2, 2]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, size, size])
+        for name, size in (("x", 4), ("y", 2))
+    ]
+    pads = helper.make_tensor("pads", onnx.TensorProto.INT64, [8], [0, 0, 0, 0, 0, 0, 1, 1])
+    graph = helper.make_graph(nodes, "pool", values[:1], values[1:], [pads])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    onnx.save(proto, tmp_path / "pool.onnx")
+    with OnnxRuntime(tmp_path / "pool.onnx") as network:
+        given = -np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
+        assert network.run({"x": given})[0].tolist() == [[[[-1, 0], [0, 0]]]]
+
+
 def test_a_path_that_is_no_utf8_is_opened(make_onnx):
     path = make_onnx()
     odd = path.rename(path.with_name(os.fsdecode(b"\xff.onnx")))

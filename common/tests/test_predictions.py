@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from common import cli
 from common.engine.task import Task
 from common.errors import GuideError
-from common.evaluation import Options, predictions
+from common.evaluation import parse, predictions
 from common.timing import Stopwatch
 from tests.conftest import refused
 
@@ -29,6 +31,7 @@ def finish(outputs, number):
 
 
 TASK = Task(prepare, finish)
+SPEED = r"7 inputs in [\d.]+ s, [\d.]+ inputs/s; in the network alone [\d.]+ s, [\d.]+ inputs/s\n"
 
 
 @pytest.fixture
@@ -43,12 +46,12 @@ def sources(tmp_path):
 def predict(tmp_path, doubling, sources):
     """Predict, and return the results and the sizes of the batches that were run."""
 
-    def run(batch_size=None, batch="N", sources=sources, task=TASK, identity="doubling"):
+    def run(batch_size=None, batch="N", sources=sources, task=TASK, **changed):
         network = doubling(batch)
-        network.identity = identity
-        options = Options(
-            None, None, None, None, None, tmp_path / "output", batch_size, 2, argparse.Namespace()
-        )
+        for attribute, value in changed.items():
+            setattr(network, attribute, value)
+        options = parse(cli.parser(None), ["--out", str(tmp_path / "output"), "--workers", "2"], "", "")
+        options = replace(options, batch_size=batch_size)
         found = predictions(task, network, sources, options, Stopwatch())
         try:
             return {key: array.tolist() for key, array in found}, network.sizes
@@ -74,7 +77,9 @@ def test_everything_is_predicted_once_in_batches_of_the_size_asked_for_else_the_
     assert run == sizes
     (path,) = (tmp_path / "output").iterdir()
     assert path.name == "predictions.sqlite"
-    assert capsys.readouterr() == ("", "running 7 inputs ...\n")
+    out, err = capsys.readouterr()
+    assert err == "running 7 inputs ...\n"
+    assert re.fullmatch(SPEED, out)
     assert predict(batch_size, batch) == (first, [])
     assert capsys.readouterr().out == f"{path}: 7 of 7 results are there already\n"
 
@@ -103,15 +108,26 @@ def test_only_new_and_changed_pictures_are_computed(predict, sources):
         predict()
 
 
-@pytest.mark.parametrize("change", [{"identity": "another"}, {"batch_size": 2}, {"batch": 4}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"identity": "another"},
+        {"name": "onnxruntime CUDAExecutionProvider"},
+        {"precision": "float16"},
+        {"batch_size": 2},
+        {"batch": 4},
+    ],
+)
 def test_results_of_another_network_or_other_settings_are_not_used(predict, tmp_path, capsys, change):
     predict()
     found, sizes = predict(**change)
     assert found == expected(range(7))
     assert sum(sizes) >= 7
-    assert capsys.readouterr().out == (
-        f"{tmp_path / 'output' / 'predictions.sqlite'}: 7 results of another network or other settings are not used\n"
-    )
+    first, second, *more = capsys.readouterr().out.splitlines(keepends=True)
+    assert re.fullmatch(SPEED, first)
+    path = tmp_path / "output" / "predictions.sqlite"
+    assert second == f"{path}: 7 results of another network or other settings are not used\n"
+    assert re.fullmatch(SPEED, "".join(more))
 
 
 def test_results_of_other_code_are_not_used(predict, tmp_path):

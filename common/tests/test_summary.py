@@ -7,7 +7,7 @@ import os
 import pytest
 
 from common.errors import GuideError
-from common.npu_files.summary import Part, add_part, write_parts, write_summary
+from common.npu_files.summary import Part, add_part, write_parts, write_pure, write_summary
 
 SUMMARY = """\
 -----------------Performance Summary------------------
@@ -94,3 +94,16 @@ def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(GuideError, match="pipe: exists and is not a regular file"):
         add_part(tmp_path / "pipe", {}, Part(1, 1, SECONDS), goes_on=True)
+
+
+def test_pure_inference_is_summed_up_as_the_benchmark_tool_does_it_per_image(tmp_path):
+    path = tmp_path / "new" / "pure.txt"
+    seconds = [0.02, 0.01, 0.03, 0.02]
+    assert write_pure(path, 16, seconds, "tiny.onnx, onnxruntime") == path.read_text()
+    assert path.read_text().splitlines() == [
+        "-----------------PureInfer Performance Summary------------------",
+        "[INFO] ave_throughputRate: 800samples/s, ave_latency: 1.25ms",
+        "----------------------------------------------------------------",
+        "[batch] size: 16, runs: 4, seconds: mean 0.02, median 0.02, min 0.01, max 0.03, 99 % 0.0297",
+        "[model] tiny.onnx, onnxruntime",
+    ]

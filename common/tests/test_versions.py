@@ -40,3 +40,14 @@ def test_a_package_that_is_not_installed_is_left_out(monkeypatch):
     monkeypatch.setattr(module, "_PACKAGES", {"numpy": "numpy", "no-such-package": "sys"})
     assert list(packages()) == ["numpy"]
     assert list(versions()) == ["python", "platform", "numpy"]
+
+
+def test_onnx_runtime_is_told_under_the_name_of_the_package_that_brought_it(monkeypatch):
+    def version(package):
+        if package == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return "1.2.3"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert "onnxruntime" not in packages()
+    assert packages()["onnxruntime-gpu"] == "1.2.3"

@@ -6,10 +6,15 @@ For each input `<stem>.bin` it writes `OUT/dumpOutput_device0/<stem>_<k>.bin`, k
 from 1, and one summary `OUT/perf_vision_batchsize_<N>_device_0.txt`. Run again after an interruption, it goes on
 with the inputs whose results are not complete; the summary is then that of all runs together, from
 `OUT/performance.json`, and says what it covers.
+
+    python -m common.infer --model d0_modify.onnx --loop 200 --batch-size 1 --provider cuda --out result_gpu
+
+runs random input instead, the network alone ("pure inference"), and writes `OUT/pure_infer_batchsize_<N>.txt`.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -21,7 +26,8 @@ from numpy.typing import NDArray
 
 from common import alone, cli, resume
 from common.backends.base import Backend, choose_batch_size
-from common.backends.deployed import BACKENDS, open_model
+from common.backends.deployed import add_backend, open_model
+from common.engine.repeat import check_batch_size, repeat
 from common.engine.shard import add_shard
 from common.engine.stream import run
 from common.engine.task import Inputs, Outputs, Task
@@ -32,7 +38,7 @@ from common.graph.external import network_hash
 from common.graph.outline import item_shape, only_input
 from common.npu_files.inputs import add_input, check_sizes, inputs_of
 from common.npu_files.results import DEVICE_FOLDER
-from common.npu_files.summary import Part, add_part, write_parts
+from common.npu_files.summary import Part, add_part, write_parts, write_pure
 from common.timing import Stopwatch
 
 Array = NDArray[Any]
@@ -131,34 +137,59 @@ def _summarise(out: Path, run: dict[str, Any], part: Part, *, goes_on: bool) -> 
     print(f"{perf}: performance of {cli.counted(sum(part.inputs for part in parts), 'input')}{runs}")
 
 
+def _measure_pure(options: argparse.Namespace) -> None:
+    """Run a random batch `--loop` times, print and write how long it took."""
+    alone.take(options.out)
+    with open_model(
+        options.model, options.backend, chosen_aipp(options.aipp), provider=options.provider
+    ) as deployed:
+        batch_size = check_batch_size(deployed, options.batch_size)
+        first, seconds = repeat(deployed, batch_size, options.loop)
+        what = f"{options.model.name}, {deployed.name}, {deployed.precision}, random input, first call {first:.3g} s not counted"
+    path = options.out / f"pure_infer_batchsize_{batch_size}.txt"
+    print(write_pure(path, batch_size, seconds, what), end="")
+    print(
+        f"{path}: {cli.counted(len(seconds), 'call')} with {cli.counted(batch_size, 'image')} each, after one to warm up"
+    )
+
+
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a model over preprocessed .bin files and write one result file per input and output.
 
-    The results are what the NPU's benchmark tool writes, so that postprocess.py reads both alike.
+    The results are what the NPU's benchmark tool writes, so that postprocess.py reads both alike. With --loop, random
+    input is run and only timed.
     """
     arguments = cli.parser(main.__doc__, prog="python -m common.infer")
     add = arguments.add_argument
     add("--model", type=Path, required=True, metavar="F", help="The model to run, an .onnx file.")
-    add_input(arguments)
+    source = arguments.add_mutually_exclusive_group(required=True)
+    add_input(source, required=False)
+    source.add_argument(
+        "--loop",
+        type=cli.positive_int,
+        metavar="N",
+        help="Time N calls on a random batch instead, after one to warm up.",
+    )
     add("--out", type=Path, required=True, metavar="DIR", help="The directory the results are written to.")
     cli.add_batch_size(arguments)
-    add(
-        "--backend",
-        choices=BACKENDS,
-        help="What runs the model (default: the one that the model's suffix calls for).",
-    )
+    add_backend(arguments)
     add("--output-format", choices=FORMATS, default="bin", help="Raw bytes or text (default: bin).")
     add_aipp(arguments)
     add_shard(arguments)
     options = arguments.parse_args(argv)
+    if options.loop and options.shard:
+        arguments.error("--shard is for --input; --loop runs random input")
+    if options.loop:
+        _measure_pure(options)
+        return 0
 
     paths = inputs_of(options.input, options.shard)
     if not paths:
         print(f"{options.input}: none of its inputs belongs to shard {options.shard}; nothing to do")
         return 0
     aipp = chosen_aipp(options.aipp)
-    with open_model(options.model, options.backend, aipp) as deployed:
+    with open_model(options.model, options.backend, aipp, provider=options.provider) as deployed:
         image = only_input(deployed.inputs, options.model)
         batch_size = choose_batch_size(deployed, options.batch_size)
         check_sizes(paths, image)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from common import cli
 from common.backends.base import Backend, choose_batch_size
-from common.backends.deployed import BACKENDS
+from common.backends.deployed import add_backend
 from common.engine.stream import run
 from common.engine.task import ContextT, Task
 from common.files import write_json
@@ -59,7 +59,7 @@ def parse(
         metavar="P",
         help=f"Leave out {what} whose score, 0 to 1, is below this (default: %(default)s).",
     )
-    add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    add_backend(arguments)
     return arguments.parse_args(argv)
 
 

@@ -6,6 +6,7 @@ stays outside.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import GuideError
-from common.graph.outline import Shape, Value
+from common.graph.bounds import INPUT
+from common.graph.outline import Shape, Value, item_shape
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -57,6 +59,28 @@ def choose_batch_size(deployed: Backend, asked: int | None) -> int:
     if fixed and asked and asked > fixed:
         raise GuideError(f"the model was built for batches of {fixed}; --batch-size {asked} is more.")
     return asked or fixed or 1
+
+
+def random_feeds(inputs: Sequence[Value], batch_size: int) -> dict[str, Array]:
+    """Return a batch of random numbers for each input, of the model's own size where that is fixed.
+
+    Floats are normally distributed around 0, whole numbers and bytes those of a byte; a GiB at most for each input.
+    """
+    random, feeds = np.random.default_rng(0), {}
+    for value in inputs:
+        first, kind = value.shape[0], np.dtype(value.dtype)
+        shape = (first if isinstance(first, int) else batch_size, *item_shape(value))
+        if math.prod(shape) * kind.itemsize > INPUT:
+            raise GuideError(
+                f"a batch of the input {value.name!r} would have {math.prod(shape) * kind.itemsize} bytes, more than "
+                f"{INPUT}; lower --batch-size."
+            )
+        if kind.kind == "f":
+            feeds[value.name] = random.standard_normal(shape, np.float32).astype(kind, copy=False)
+        else:
+            most = 1 if kind.kind == "b" else 127 if kind == np.int8 else 255
+            feeds[value.name] = random.integers(0, most + 1, shape, np.uint8).astype(kind, copy=False)
+    return feeds
 
 
 def run_batch(deployed: Backend, feeds: Mapping[str, Array]) -> list[Array]:

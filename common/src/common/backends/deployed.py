@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from common.backends.base import Backend
 from common.backends.onnxruntime import OnnxRuntime
+from common.backends.providers import CPU, CUDA, provider
 from common.errors import GuideError
 from common.facts import Facts, Tensor
 from common.graph.aipp import Aipp, named_aipp
@@ -15,10 +17,32 @@ from common.graph.outline import Graph
 BACKENDS = ("onnxruntime",)
 
 
+def add_backend(arguments: argparse.ArgumentParser) -> None:
+    """Add `--backend NAME`, `--provider NAME` and the guides' `--cuda`."""
+    arguments.add_argument("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    either = arguments.add_mutually_exclusive_group()
+    either.add_argument(
+        "--provider",
+        type=provider,
+        default="cpu",
+        metavar="NAME",
+        help="What ONNX Runtime runs it on: cpu, cuda, tensorrt, cann, or a name of its own such as "
+        f"{CUDA}. It is an error where that cannot be had (default: %(default)s).",
+    )
+    either.add_argument(
+        "--cuda", action="store_const", dest="provider", const=CUDA, help="The same as --provider cuda."
+    )
+
+
 def open_model(
-    path: Path, backend: str | None = None, aipp: Aipp | None = None, *, optimise: bool = True
+    path: Path,
+    backend: str | None = None,
+    aipp: Aipp | None = None,
+    *,
+    provider: str = CPU,
+    optimise: bool = True,
 ) -> Backend:
-    """Open a model with the backend of that name, or with the one its suffix calls for.
+    """Open a model with the backend of that name, or with the one its suffix calls for, and ONNX Runtime's provider.
 
     With `aipp`, the one image input becomes uint8 NHWC, as it is in an OM file. Without `optimise` the graph is run as
     it is written, which is how two graphs are compared: an optimiser can turn different ones into the same.
@@ -29,7 +53,7 @@ def open_model(
         )
     if backend not in (None, *BACKENDS):
         raise GuideError(f"unknown backend {backend!r}; there is {', '.join(BACKENDS)}.")
-    return OnnxRuntime(path, aipp, optimise=optimise)
+    return OnnxRuntime(path, aipp, provider=provider, optimise=optimise)
 
 
 def open_deployed(
@@ -39,14 +63,15 @@ def open_deployed(
     folder: Path,
     optional: Sequence[Tensor] = (),
     *,
+    provider: str = CPU,
     optimise: bool = True,
 ) -> Backend:
     """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network.
 
-    `optional` are the inputs that another form of it has after those that model.toml says; `optimise` as above.
+    `optional` are the inputs that another form of it has after those that model.toml says; the others as above.
     """
     aipp = named_aipp(facts, folder)
-    opened = open_model(path, backend, aipp, optimise=optimise)
+    opened = open_model(path, backend, aipp, provider=provider, optimise=optimise)
     check_network(path, opened, facts, optional, aipp)
     return opened
 

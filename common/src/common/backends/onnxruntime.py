@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from common.backends.base import Array
+from common.backends import providers
+from common.backends.base import Array, random_feeds
 from common.errors import GuideError, about
 from common.graph import outline
 from common.graph.aipp import Aipp, fold
@@ -18,18 +19,19 @@ if TYPE_CHECKING:
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU, with as many threads as it chooses."""
+    """ONNX Runtime on the CPU, with as many threads as it chooses, or with another of its providers."""
 
-    name = "onnxruntime"
-    precision = "float32"
-
-    def __init__(self, path: Path, aipp: Aipp | None = None, *, optimise: bool = True) -> None:
+    def __init__(
+        self, path: Path, aipp: Aipp | None = None, *, provider: str = providers.CPU, optimise: bool = True
+    ) -> None:
         import onnxruntime
 
         proto = outline.load(path)
         if aipp:
             with about(path):
                 proto = fold(proto, aipp)
+        self.name = "onnxruntime" if provider == providers.CPU else f"onnxruntime {provider}"
+        self.precision = providers.precision(provider)
         self.identity = f"{network_hash(path)} {aipp}"
         graph = outline.describe(proto)
         self.inputs, self.outputs = graph.inputs, graph.outputs
@@ -45,10 +47,26 @@ class OnnxRuntime:
         options.enable_mem_pattern = False  # it keeps the memory for the maps twice, and gains no time
         if not optimise:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001  onnxruntime's exceptions share no base class of their own
-            raise GuideError(f"{path}: ONNX Runtime cannot load this model: {error}") from None
+
+        def create() -> Any:
+            asked = providers.requested(provider)
+            try:  # it would fall back to other providers, in words on stdout only
+                return onnxruntime.InferenceSession(
+                    source,
+                    options,
+                    providers=asked,
+                    enable_fallback=0,
+                    # It joins padding and MaxPool as if the padding were -infinity, whatever it is.
+                    disabled_optimizers=["Pad_Fusion"],
+                )
+            except Exception as error:  # noqa: BLE001  onnxruntime's exceptions share no base class of their own
+                raise GuideError(f"{path}: ONNX Runtime cannot load this model: {error}") from None
+
+        if provider == providers.CPU:
+            self._session = create()
+        else:
+            feeds = random_feeds(self.inputs, 1)
+            self._session = providers.open_checked(provider, path, options, create, feeds)
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Run one batch, see `Backend.run`."""

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     python get_info.py bin DIR OUT.info WIDTH HEIGHT
     python get_info.py jpg DIR OUT.info
     """
-    arguments = cli.parser(main.__doc__, prog="get_info.py")
+    arguments = cli.parser(main.__doc__)
     arguments.add_argument(
         "kind", choices=("bin", "jpg"), help="Whether to list preprocessed .bin files or pictures."
     )

@@ -28,12 +28,12 @@ def note_others(out: Path, names: Collection[str]) -> None:
         print(f"note: {len(others)} more .bin files there belong to other pictures: {cli.shorten(others)}")
 
 
-def add_input(arguments: argparse.ArgumentParser) -> None:
+def add_input(arguments: argparse._ActionsContainer, *, required: bool = True) -> None:
     """Add `--input X`."""
     arguments.add_argument(
         "--input",
         type=Path,
-        required=True,
+        required=required,
         metavar="X",
         help="The inputs: an .info list made by get_info.py, or a directory of .bin files.",
     )

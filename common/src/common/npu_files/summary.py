@@ -1,4 +1,4 @@
-"""The performance summary of the NPU's `benchmark` tool: `perf_vision_batchsize_<N>_device_0.txt`."""
+"""The performance summaries of the NPU's `benchmark` tool, of inputs (`perf_vision_batchsize_<N>_device_0.txt`) and of pure inference."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from common.errors import GuideError
 from common.files import read_bytes, write_json, write_text
@@ -86,6 +87,31 @@ def write_summary(
         + line("post", batches, seconds["post"])
         + "-----------------------------------------------------------\n"
         + covers
+    )
+    write_text(path, text)
+    return text
+
+
+def write_pure(path: Path, batch_size: int, seconds: Sequence[float], what: str) -> str:
+    """Write and return the summary of as many calls with one batch, in the benchmark tool's form, and two lines more.
+
+    Its latency is in milliseconds per image, the seconds are those of a batch, `what` tells what ran.
+    """
+    mean = float(np.mean(seconds))
+    figures = {
+        "mean": mean,
+        "median": float(np.median(seconds)),
+        "min": min(seconds),
+        "max": max(seconds),
+        "99 %": float(np.percentile(seconds, 99)),
+    }
+    listed = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
+    text = (
+        "-----------------PureInfer Performance Summary------------------\n"
+        f"[INFO] ave_throughputRate: {batch_size / mean:.6g}samples/s, ave_latency: {1000 * mean / batch_size:.6g}ms\n"
+        "----------------------------------------------------------------\n"
+        f"[batch] size: {batch_size}, runs: {len(seconds)}, seconds: {listed}\n"
+        f"[model] {what}\n"
     )
     write_text(path, text)
     return text

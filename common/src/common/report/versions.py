@@ -16,6 +16,8 @@ _PACKAGES = {
     "pycocotools": "pycocotools",
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
+    "onnxruntime-gpu": "onnxruntime",
+    "onnxruntime-cann": "onnxruntime",
     "ascend-guides-common": "common",
     "torch": "torch",
     "torchvision": "torchvision",
