@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from common.errors import GuideError
-from common.facts import read_facts
+from common.facts import Ratio, Run, read_facts
 from tests.conftest import refused
 
 BYTES, SHA256, PICTURES = "bytes = 1000\n", 'sha256 = "00"\n', 'holds = "pictures"'
@@ -20,8 +20,18 @@ def test_a_valid_file_is_taken_as_written(write_model):
     assert model.inputs[0].image_shape == (3, 4, 6)
     assert (model.outputs[0].tolerance, model.outputs[1].tolerance) == (1e-4, None)
     assert list(model.atc.options.items()) == [("enable_small_channel", 1), ("insert_op_conf", "aipp.config")]
-    assert model.throughput == {"310": {1: 744.0, 4: 727.2}}
-    assert all(isinstance(size, int) for size in model.throughput["310"])
+    throughput = model.throughput
+    assert throughput.cards == {
+        "310": {1: 400, 4: 600},
+        "310P": {1: 700, 4: 1500},
+        "T4": {1: 250, 4: 500},
+    }
+    assert all(isinstance(size, int) for size in throughput.cards["310"])
+    assert (throughput.chips, throughput.batch_ms) == ({"310": {1: 100}}, {"T4": {1: 4}})
+    assert throughput.runs == {"T4": Run(pictures=1000, seconds=4)}
+    first, second = throughput.ratios
+    assert first == Ratio(of="310P", to="310", printed={1: 1.75, 4: 2.5}, best=2.5, accepted=1.2)
+    assert second == Ratio(of="310P", to="T4", accepted=1.6)
 
 
 def test_optional_keys_have_defaults_and_options_keep_their_order(write_model):
@@ -71,7 +81,13 @@ CHANNEL, URLS = "enable_small_channel = 1", '["https://example.org/tiny.pth"]'
         ),
         ("title =", "titel =", "unknown key 'titel'; did you mean 'title'?"),
         ("tolerance =", "tolerence =", "[outputs[0]] unknown key 'tolerence'; did you mean 'tolerance'?"),
-        ("[throughput]", "[througput]", "unknown key 'througput'; did you mean 'throughput'?"),
+        ("[checkpoint]", "[througput]\n[checkpoint]", "unknown key 'througput'; did you mean 'throughput'?"),
+        ("[throughput.cards]", "[throughput.card]", "[throughput] unknown key 'card'; did you mean 'cards'?"),
+        (
+            "accepted = 1.2",
+            "acepted = 1.2",
+            "[throughput.ratios[0]] unknown key 'acepted'; did you mean 'accepted'?",
+        ),
         ('name = "tiny"', 'qqq = 1\nname = "tiny"', "unknown key 'qqq'"),
         # missing keys
         ("accepted_drop = 0.01", "", "[accuracy] missing key 'accepted_drop'"),
@@ -91,10 +107,38 @@ CHANNEL, URLS = "enable_small_channel = 1", '["https://example.org/tiny.pth"]'
         ("name_out_nodes", "onnx = 1\nname_out_nodes", "[atc.onnx] expected 'str | null', got 'int'"),
         (URLS, '"x"', "[checkpoint.urls] expected 'array', got 'str'"),
         (URLS, "[1]", "[checkpoint.urls[0]] expected 'str', got 'int'"),
-        ("744", '"fast"', "[throughput[...][...]] expected 'float', got 'str'"),
+        ("1 = 400", '1 = "fast"', "[throughput.cards[...][...]] expected 'float', got 'str'"),
+        ("1 = 400", "1 = 0", "[throughput.cards[...][...]] expected 'float' >= 1e-09"),
+        ("1 = 400", "1 = nan", "[throughput.cards[...][...]] expected 'float' >= 1e-09"),
+        ("1 = 400", "1 = inf", "[throughput.cards[...][...]] expected 'float' <= 1000000000000.0"),
+        ("1 = 400", "1 = 1e400", "[throughput.cards[...][...]] expected 'float' <= 1000000000000.0"),
+        (
+            "accepted = 1.2",
+            "accepted = inf",
+            "[throughput.ratios[0].accepted] expected 'float' <= 1000000000000.0",
+        ),
+        ("1 = 400", "0 = 400", "[throughput.cards[...]"),
+        ("1 = 400, 4 = 600", "", "[throughput] expected figures, found none for ['310']"),
+        ('of = "310P"', 'of = "310"', "[throughput.ratios[0]] expected two columns, found '310' twice"),
+        (
+            'of = "310P"',
+            'of = "910"',
+            "[throughput] expected a device of ['310', '310P', 'T4'], found ['910']",
+        ),
+        (
+            "T4 = { 1 = 4 }",
+            "T5 = { 1 = 4 }",
+            "[throughput] expected a device of ['310', '310P', 'T4'], found ['T5']",
+        ),
+        (
+            "T4 = { 1 = 4 }",
+            "T4 = { 2 = 4 }",
+            "[throughput] expected batch sizes of the table, found 2 of 'T4'",
+        ),
+        ("pictures = 1000", "pictures = 0", "[throughput.runs[...].pictures] expected 'int' >= 1"),
         (CHANNEL, "enable_small_channel = true", "[atc.options[...]] expected 'int | str'"),
         ('"N", 3, 4, 6', '"N", 3, 4, 6.5', "[inputs[0].shape[3]] expected 'int | str', got 'float'"),
-        ("1 = 744", "one = 744", "[throughput"),
+        ("1 = 400", "one = 400", "[throughput"),
     ],
 )
 def test_a_mistake_is_named_with_its_section_and_key(write_model, old, new, message):
@@ -111,6 +155,7 @@ def test_a_mistake_is_named_with_its_section_and_key(write_model, old, new, mess
         (b'name = "tiny', "not valid TOML: "),
         (b"name = 1\nname = 2\n", "not valid TOML: "),
         (b'name = "\xff"', "not a text file in UTF-8."),
+        (b"x = " + 5000 * b"[", "not valid TOML: "),
         (None, "no such file. Run this command inside a model directory."),
     ],
 )

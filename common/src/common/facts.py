@@ -6,6 +6,7 @@ import difflib
 import re
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -17,7 +18,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Figures = dict[int, float]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Amount = Annotated[float, msgspec.Meta(ge=1e-9, le=1e12)]  # finite, and so are ratios of two
+ByBatch = dict[Count, Amount]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +31,7 @@ class Checkpoint(Section, frozen=True, forbid_unknown_fields=True):
     """The published weights: file name, licence, where they are, and what of size and hashes is published.
 
     Without a hash they are not downloaded, since nothing could be verified; `urls` then tell people where to go.
+    `guides` is the guide's own file, where that is another one: it is taken where it lies, and not downloaded.
     """
 
     file: str
@@ -36,6 +40,7 @@ class Checkpoint(Section, frozen=True, forbid_unknown_fields=True):
     bytes: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    guides: Checkpoint | None = None
 
     @property
     def identity(self) -> str:
@@ -64,11 +69,19 @@ class Tensor(Section, frozen=True, forbid_unknown_fields=True):
         return tuple(dim for dim in self.shape[1:] if isinstance(dim, int))
 
 
+class Upstream(Section, frozen=True, forbid_unknown_fields=True):
+    """Figures by the metric's name, and who publishes them."""
+
+    figures: dict[str, float]
+    by: str
+
+
 class Accuracy(Section, frozen=True, forbid_unknown_fields=True):
     """Figures by the metric's name: published, and measured on the NPU; the relative drop that is accepted.
 
     The data set is told from others by its `images`, by `counts` of what else is in it, and by a regular expression
-    that the `names` of its pictures match.
+    that the `names` of its pictures match. `upstream` are figures that the network's authors publish and the guide does
+    not quote: they are shown, never judged by.
     """
 
     dataset: str
@@ -79,6 +92,7 @@ class Accuracy(Section, frozen=True, forbid_unknown_fields=True):
     accepted_drop: float
     counts: dict[str, int] = {}
     names: str | None = None
+    upstream: Upstream | None = None
 
 
 class Atc(Section, frozen=True, forbid_unknown_fields=True):
@@ -96,8 +110,60 @@ class Atc(Section, frozen=True, forbid_unknown_fields=True):
     options: dict[str, int | str] = {}
 
 
+class Run(Section, frozen=True, forbid_unknown_fields=True):
+    """A run over a whole data set: how many pictures it took, and seconds."""
+
+    pictures: Count
+    seconds: Amount
+
+
+class Ratio(Section, frozen=True, forbid_unknown_fields=True):
+    """A comparison of two columns: how many times as fast `of` is as `to`.
+
+    `printed` is what the guide's table has by batch size, `best` its ratio of the best rates, `accepted` what it asks for.
+    """
+
+    of: str
+    to: str
+    printed: ByBatch = {}
+    best: Amount | None = None
+    accepted: Amount | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a column divided by itself."""
+        if self.of == self.to:
+            raise ValueError(f"expected two columns, found {self.of!r} twice")
+
+
+class Throughput(Section, frozen=True, forbid_unknown_fields=True):
+    """What the guide prints of speed, by device and batch size.
+
+    `cards` is its table in images per second and card; `chips` are images per second of one chip, `batch_ms`
+    milliseconds of a batch, `runs` whole runs, which the guide computes figures of the table from.
+    """
+
+    cards: dict[str, ByBatch]
+    chips: dict[str, ByBatch] = {}
+    batch_ms: dict[str, ByBatch] = {}
+    runs: dict[str, Run] = {}
+    ratios: tuple[Ratio, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse figures of a device that the table does not have, and columns without a figure."""
+        empty = [device for device, rates in self.cards.items() if not rates]
+        compared = (name for ratio in self.ratios for name in (ratio.of, ratio.to))
+        strange = {*self.chips, *self.batch_ms, *self.runs, *compared} - {*self.cards}
+        if empty or not self.cards:
+            raise ValueError(f"expected figures, found none for {empty or 'any device'}")
+        if strange:
+            raise ValueError(f"expected a device of {[*self.cards]}, found {sorted(strange)}")
+        for device, figures in (*self.chips.items(), *self.batch_ms.items()):
+            if others := figures.keys() - self.cards[device].keys():
+                raise ValueError(f"expected batch sizes of the table, found {min(others)} of {device!r}")
+
+
 class Facts(Section, frozen=True, forbid_unknown_fields=True):
-    """The whole file. `throughput` is images/s by device and batch size, as the guide documents them."""
+    """The whole file."""
 
     name: str
     title: str
@@ -108,7 +174,7 @@ class Facts(Section, frozen=True, forbid_unknown_fields=True):
     outputs: tuple[Tensor, ...]
     accuracy: Accuracy
     atc: Atc
-    throughput: dict[str, Figures]
+    throughput: Throughput
 
 
 def read_facts(folder: Path) -> Facts:
@@ -118,7 +184,7 @@ def read_facts(folder: Path) -> Facts:
         table = tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise GuideError(f"{path}: no such file. Run this command inside a model directory.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise GuideError(f"{path}: not valid TOML: {error}") from None
     try:
         return msgspec.convert(table, Facts, str_keys=True)

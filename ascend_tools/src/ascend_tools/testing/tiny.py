@@ -57,8 +57,31 @@ name_out_nodes = true
 enable_small_channel = 1
 insert_op_conf = "aipp.config"
 
-[throughput]
-310 = { 1 = 744, 4 = 727.2 }
+[throughput.cards]
+310 = { 1 = 400, 4 = 600 }
+310P = { 1 = 700, 4 = 1500 }
+T4 = { 1 = 250, 4 = 500 }
+
+[throughput.chips]
+310 = { 1 = 100 }
+
+[throughput.batch_ms]
+T4 = { 1 = 4 }
+
+[throughput.runs]
+T4 = { pictures = 1000, seconds = 4 }
+
+[[throughput.ratios]]
+of = "310P"
+to = "310"
+printed = { 1 = 1.75, 4 = 2.5 }
+best = 2.5
+accepted = 1.2
+
+[[throughput.ratios]]
+of = "310P"
+to = "T4"
+accepted = 1.6
 """
 AIPP_CONFIG = """\
 aipp_op {
