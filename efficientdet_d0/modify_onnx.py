@@ -9,6 +9,8 @@ without graph optimisations, which would hide the change.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from common.backends.base import fixed_batch, run_batch
 from common.backends.deployed import check_network, open_deployed
 from common.compare.differences import check_differences, largest_differences, print_differences, spread_of
 from common.errors import GuideError, about
+from common.export import pin
 from common.export.onnx_file import onnx_path, random_inputs
 from common.export.torch_file import check_checkpoint
 from common.facts import Facts, read_facts
@@ -39,12 +42,18 @@ GUIDE = (
 def modify(source: Path, target: Path, mode: str, facts: Facts) -> list[str]:
     """Write `source` without padding with -infinity to `target`, in the mode "exact" or "guide".
 
-    Returns a line per node changed; a file with other inputs and outputs than the network's is refused.
+    Returns a line per node changed; a file with other inputs and outputs than the network's is refused, and for "guide"
+    one without such padding, whose numbers would not be the guide's.
     """
     proto = load(source)
     check_network(source, describe(proto), facts)
     with about(source):
         changes = MODES[mode](proto)
+    if mode == "guide" and not changes:
+        raise GuideError(
+            f"{source}: no node pads with -infinity, so none can pad with 0. `python -m onnxsim` joins padding and pooling "
+            "by itself today; pth2onnx.py writes a simplified file in which they are apart."
+        )
     with staged(target) as temporary:
         onnx.save(proto, temporary)
     return changes
@@ -106,15 +115,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "--checkpoint", type=Path, metavar="F", help="The weights, to compare with torch itself; needs torch."
     )
+    pin.add_argument(arguments)
     options = arguments.parse_args(argv)
+    if options.sha256 and not options.checkpoint:
+        arguments.error("--sha256 is of the file that --checkpoint names")
     if options.out.resolve() == options.model.resolve():
         raise GuideError(f"{options.out}: is the file that is read; choose another --out.")
     other = "torch" if options.checkpoint else str(options.model)
     if options.checkpoint:
         check_checkpoint(options.checkpoint)
+        pin.check(options.checkpoint, options.sha256)
     with staged(options.out) as temporary:
         changes = modify(options.model, temporary, options.mode, facts)
-        for change in changes:
+        for change in changes or ["no node pads with -infinity, nothing is to be changed"]:
             print(f"  {change}")
         largest, spread = measure(options.model, temporary, options.checkpoint, facts)
         print(f"difference from {other}, on random inputs:")

@@ -122,6 +122,15 @@ def test_the_chip_is_asked_for_where_none_is_named(npu_smi, capsys):
     assert "several kinds of chip: Ascend310, Ascend310P3" in capsys.readouterr().err
 
 
+def test_a_network_of_one_image_is_refused_other_batches(write_model, make_onnx):
+    folder = write_model(('shape = ["N", 3, 4, 6]', "shape = [1, 3, 4, 6]"))
+    make_onnx()
+    assert "--input_shape=image:1,3,4,6" in atc_command(
+        read_facts(folder), folder / "tiny.onnx", 1, "Ascend310P3", folder
+    )
+    assert "\n  --batch-size: Tiny takes 1 alone, asked for 4; leave --batch-size out" in refusal(folder, 4)
+
+
 CHANNEL = "enable_small_channel = 1"
 MIXLIST = 'modify_mixlist = "model.toml"'
 

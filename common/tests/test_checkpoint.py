@@ -19,8 +19,10 @@ from torch import nn  # noqa: E402
 from common.errors import GuideError  # noqa: E402
 from common.export import checkpoint, download  # noqa: E402
 from common.facts import read_facts  # noqa: E402
+from tests.conftest import refused  # noqa: E402
 
 KEY = "conv.weight"
+ABSENT = "no such checkpoint; section 3.1 of the README says where to get it."
 COUNT = 7  # entries of the state dict
 
 
@@ -191,8 +193,8 @@ def test_every_truncation_of_a_checkpoint_is_refused(tmp_path, state, legacy):
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):
-    assert refusal(tmp_path / "absent.pth") == "no such checkpoint."
-    assert refusal(tmp_path / "absent" / "too.pth") == "no such checkpoint."
+    assert refusal(tmp_path / "absent.pth") == ABSENT
+    assert refusal(tmp_path / "absent" / "too.pth") == ABSENT
     os.mkfifo(tmp_path / "pipe.pth")
     for thing in (tmp_path, tmp_path / "pipe.pth", Path("/dev/zero")):
         assert refusal(thing).startswith("expected a checkpoint, found a directory or another thing")
@@ -210,6 +212,78 @@ def test_the_published_checkpoint_is_looked_for_in_weights_and_verified(tmp_path
     path.write_bytes(content[::-1])
     with pytest.raises(GuideError, match=f"{path}: expected sha256 {digest}, found "):
         checkpoint.published(model, tmp_path)
+
+
+@pytest.fixture
+def pairs(write_model):
+    """Facts with a published file, and another one that is the guide's; the content of the published one."""
+    content = bytes(range(250)) * 4
+    digest = hashlib.sha256(content).hexdigest()
+    guides = '[checkpoint.guides]\nfile = "own.pth"\nlicence = "MIT"\nurls = ["https://example.org/own"]\n'
+    none = ('"https://example.org/tiny.pth"]\n', f"]\n{guides}")
+    return read_facts(write_model(('"00"', f'"{digest}"'), none)), content
+
+
+def test_the_published_checkpoint_is_looked_for_in_the_guides_places_too(tmp_path, pairs):
+    facts, content = pairs
+    places = [tmp_path / place for place in ("", "model", "weights")]
+    for place in places:  # each goes before those written so far
+        place.mkdir(exist_ok=True)
+        (place / "tiny.pth").write_bytes(content)
+        assert checkpoint.published(facts, tmp_path) == place / "tiny.pth"
+    for place in places:
+        (place / "own.pth").write_bytes(b"anything")
+        assert checkpoint.published(facts, tmp_path) == place / "own.pth"
+        assert checkpoint.choose(None, facts, tmp_path) == place / "own.pth"
+    for place in places:
+        (place / "own.pth").unlink()
+    (tmp_path / "weights" / "tiny.pth").unlink()
+    (tmp_path / "model" / "tiny.pth").write_bytes(content[::-1])
+    with pytest.raises(GuideError, match=f"{tmp_path}/model/tiny.pth: expected sha256 "):
+        checkpoint.published(facts, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["weights", "model", ""])
+@pytest.mark.parametrize("name", ["own.pth", "tiny.pth"])
+def test_what_stands_in_its_place_and_is_no_file_is_not_passed_over(tmp_path, pairs, place, name):
+    facts, content = pairs
+    for folder in ("weights", "model"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / place / name
+    path.symlink_to("a disk that is not mounted")
+    with refused(f"{path}: no such checkpoint", whole=False):
+        checkpoint.published(facts, tmp_path)
+    path.unlink()
+    path.mkdir()
+    with refused(f"{path}: expected a checkpoint, found a directory", whole=False):
+        checkpoint.published(facts, tmp_path)
+    path.rmdir()
+    (tmp_path / "elsewhere").write_bytes(content)
+    path.symlink_to(tmp_path / "elsewhere")
+    assert checkpoint.published(facts, tmp_path) == path
+
+
+def test_the_guides_own_file_is_named_where_there_is_none(tmp_path, pairs):
+    facts, _ = pairs
+    with pytest.raises(download.UnavailableError) as error:
+        checkpoint.published(facts, tmp_path)
+    *_, published, guides = str(error.value).splitlines()
+    assert f"put it at {tmp_path}/weights/tiny.pth, or name it with --checkpoint." in published
+    assert guides == "Or put the guide's own own.pth there, from https://example.org/own."
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_checkpoint_that_its_user_knows_is_verified_named_or_found(tmp_path, pairs, given):
+    facts, content = pairs
+    path = tmp_path / "weights" / "own.pth"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    assert checkpoint.choose(path if given else None, facts, tmp_path, digest) == path
+    with pytest.raises(
+        GuideError, match=f"{path}: expected sha256 {'0' * 64}, which --sha256 says, found {digest}"
+    ):
+        checkpoint.choose(path if given else None, facts, tmp_path, "0" * 64)
 
 
 def test_every_module_is_imported_without_torch():

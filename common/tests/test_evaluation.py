@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common import cli
+from common.backends.providers import CPU
 from common.errors import GuideError
 from common.evaluation import SEEDED, Options, parse, subject
 from common.facts import read_facts
@@ -17,6 +18,7 @@ from common.timing import Stopwatch
 from tests.conftest import refused, wrong_usage
 
 CONTENT = bytes(range(250)) * 4
+HASH = hashlib.sha256(CONTENT).hexdigest()
 URLS = ('"https://example.org/tiny.pth"', "")  # no source: nothing is asked of any server
 
 
@@ -34,17 +36,19 @@ def arguments(*words):
 
 def test_without_arguments_the_sample_is_measured_with_everything_the_published_one():
     found = arguments()
-    assert found == Options(None, None, None, None, None, Path("output"), None, os.cpu_count(), found.own)
+    assert found == Options(
+        None, None, None, None, CPU, None, Path("output"), None, os.cpu_count(), found.own, None
+    )
 
 
 def test_every_argument_is_taken_those_of_the_models_own_too():
     parser = cli.parser("Measure.")
     parser.add_argument("--own")
-    words = (
-        "--model m.onnx --data d --backend onnxruntime --limit 9 --out o --batch-size 4 --workers 2 --own x"
-    )
+    words = "--model m.onnx --data d --backend onnxruntime --provider cpu --limit 9 --out o --batch-size 4 --workers 2 --own x"
     found = parse(parser, words.split(), "", "")
-    assert found == Options(None, Path("m.onnx"), Path("d"), "onnxruntime", 9, Path("o"), 4, 2, found.own)
+    assert found == Options(
+        None, Path("m.onnx"), Path("d"), "onnxruntime", CPU, 9, Path("o"), 4, 2, found.own, None
+    )
     assert found.own.own == "x"
 
 
@@ -53,6 +57,18 @@ def test_every_argument_is_taken_those_of_the_models_own_too():
     [
         ("--checkpoint c --model m --data d", "--checkpoint beside --model is for comparing without --data"),
         ("--backend abacus", "argument --backend: invalid choice: 'abacus'"),
+        (
+            "--provider gpu",
+            "argument --provider: expected cpu, cuda, tensorrt, cann or a name of ONNX Runtime's",
+        ),
+        (
+            "--sha256 00",
+            "argument --sha256: expected 64 hexadecimal digits, as sha256sum prints them, got '00'",
+        ),
+        (
+            f"--model m --data d --sha256 {HASH}",
+            "--sha256 is of a checkpoint, and --model with --data takes none",
+        ),
         ("--limit 0", "argument --limit: expected a whole number of at least 1, got '0'"),
         ("--limit all", "argument --limit: expected a whole number of at least 1, got 'all'"),
     ],
@@ -65,8 +81,14 @@ def test_wrong_usage_is_told(words, message, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--checkpoint absent.pth", "absent.pth: no such checkpoint."),
-        ("--checkpoint .", ".: expected a checkpoint, found a directory or another thing that is no file."),
+        (
+            "--checkpoint absent.pth",
+            "absent.pth: no such checkpoint; section 3.1 of the README says where to get it. Where none is named, the published one is taken.",
+        ),
+        (
+            "--checkpoint .",
+            ".: expected a checkpoint, found a directory or another thing that is no file. Where none is named, the published one is taken.",
+        ),
         ("--model absent.onnx", "absent.onnx: no such model file."),
         ("--model .", ".: no such model file."),
     ],
@@ -74,6 +96,11 @@ def test_wrong_usage_is_told(words, message, capsys):
 def test_a_mistyped_name_is_told_before_anything_is_done(words, message):
     with refused(message):
         arguments(*words.split())
+
+
+def test_a_provider_that_this_onnx_runtime_has_not_is_told_before_anything_is_done():
+    with refused("this onnxruntime (", whole=False):
+        arguments("--provider", "RknpuExecutionProvider")
 
 
 def test_help_says_what_the_data_is_and_what_is_written(capsys):
@@ -201,3 +228,17 @@ def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(take, 
 def test_a_checkpoint_that_cannot_be_loaded_is_not_replaced_by_seeded_weights(take):
     with pytest.raises(GuideError, match="other.pth: not a Tiny checkpoint"):
         take("--checkpoint", "other.pth")
+
+
+@pytest.mark.usefixtures("published")
+def test_the_published_checkpoint_is_held_to_the_hash_that_its_user_knows(take):
+    assert take("--sha256", HASH.upper())[1][0] == "load tiny.pth"
+    with pytest.raises(
+        GuideError, match=f"tiny.pth: expected sha256 {'0' * 64}, which --sha256 says, found {HASH}"
+    ):
+        take("--sha256", "0" * 64)
+
+
+def test_a_checkpoint_that_its_user_knows_is_not_replaced_by_seeded_weights(take):
+    with pytest.raises(GuideError, match="could not download tiny.pth"):
+        take("--sha256", HASH)

@@ -32,7 +32,7 @@ LEVELS = (
     ("compare",),
     ("export",),
     ("evaluation", "prediction"),
-    ("atc", "infer"),  # commands, which nobody imports
+    ("atc", "infer", "throughput"),  # commands, which nobody imports
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 GROUND, COMMANDS = LEVELS[0], LEVELS[-1]

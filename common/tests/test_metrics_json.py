@@ -87,6 +87,7 @@ def test_a_comparable_figure_is_written_and_printed_with_its_difference(
         "images": 4,
         "metrics": {"AP": measured, "AP small": None, "agreement": 1.0},
         "published": {"AP": 0.8},
+        "published_by": "its README",
         "comparable": True,
         "verdict": result,
         "backend": "onnxruntime",
@@ -107,6 +108,27 @@ def test_a_comparable_figure_is_written_and_printed_with_its_difference(
         f"verdict: {result}\n"
         f"{tmp_path / 'output' / 'metrics.json'}: the figures above, with versions and times\n"
     )
+
+
+@pytest.mark.parametrize(("measured", "result"), [(0.796, "PASS"), (0.7919, "FAIL")])
+def test_another_published_figure_stands_beside_and_is_not_judged_by(
+    tmp_path, write_model, measured, result, capsys
+):
+    more = 'accepted_drop = 0.01\n[accuracy.upstream]\nfigures = { AP = 0.9, recall = 0.5 }\nby = "its authors"\n'
+    facts = read_facts(write_model(("accepted_drop = 0.01\n", more)))
+    figures = Figures({"AP": measured}, 4, "")
+    conclude(tmp_path, facts, figures, Origin("NONE", None, None, {}))
+    contents = json.loads((tmp_path / "metrics.json").read_text())
+    assert (contents["published"], contents["published_by"]) == ({"AP": 0.8}, "its README")
+    assert (contents["upstream"], contents["upstream_by"]) == ({"AP": 0.9, "recall": 0.5}, "its authors")
+    assert contents["verdict"] == result
+    share = {0.796: "-0.1040 (-11.56 % of it)", 0.7919: "-0.1081 (-12.01 % of it)"}[measured]
+    assert (
+        "also published: on NONE (its authors)\n"
+        f"  AP              {measured:.4f}     0.9000     {share}\n"
+        "  recall               -     0.5000\n"
+        "a drop of 1 % of the published figure, the first, is accepted\n"
+    ) in capsys.readouterr().out
 
 
 def test_a_figure_that_is_not_comparable_gets_the_reasons_and_no_verdict(concluded, capsys):

@@ -164,16 +164,26 @@ def help_of(model, capsys, **options):
 
 
 def test_without_arguments_the_models_own_are_taken(model, capsys):
-    assert parse(model) == {"checkpoint": None, "out": Path("tiny.onnx"), "batch_size": None, "opset": 11}
+    assert parse(model) == {
+        "checkpoint": None,
+        "out": Path("tiny.onnx"),
+        "batch_size": None,
+        "opset": 11,
+        "sha256": None,
+    }
     printed = help_of(model, capsys)
-    for words in ("weights/tiny.pth beside this script", "default: tiny.onnx", "default: 11, which ATC"):
+    for words in (
+        "tiny.pth in weights/, in model/ or beside this script",
+        "default: tiny.onnx",
+        "default: 11, which ATC",
+    ):
         assert words in printed
 
 
 def test_a_network_of_one_image_has_no_batch_size_and_its_own_opsets(model, capsys):
     few = {"batch_size": None, "opsets": range(11, 13)}
     found = parse(model, "--opset", "12", **few)
-    assert found == {"checkpoint": None, "out": Path("tiny.onnx"), "opset": 12}
+    assert found == {"checkpoint": None, "out": Path("tiny.onnx"), "opset": 12, "sha256": None}
     for words in (["--opset", "13"], ["--batch-size", "1"]):
         with wrong_usage(capsys, words[0]):
             parse(model, *words, **few)
@@ -182,11 +192,30 @@ def test_a_network_of_one_image_has_no_batch_size_and_its_own_opsets(model, caps
     assert "batch" not in printed
 
 
+H = "0f" * 32
+
+
 @pytest.mark.parametrize("flags", [("--checkpoint", "--out", "--batch-size"), ("--pth", "--onnx", "--bs")])
 def test_the_guides_flags_are_further_names(model, flags):
     words = [word for pair in zip(flags, ("a.pth", "b/c.onnx", "4"), strict=True) for word in pair]
-    found = parse(model, *words, "--opset", "13", checkpoint=["--pth"], out=["--onnx"], batch_size=["--bs"])
-    assert found == {"checkpoint": Path("a.pth"), "out": Path("b/c.onnx"), "batch_size": 4, "opset": 13}
+    found = parse(
+        model,
+        *words,
+        "--opset",
+        "13",
+        "--sha256",
+        H,
+        checkpoint=["--pth"],
+        out=["--onnx"],
+        batch_size=["--bs"],
+    )
+    assert found == {
+        "checkpoint": Path("a.pth"),
+        "out": Path("b/c.onnx"),
+        "batch_size": 4,
+        "opset": 13,
+        "sha256": H,
+    }
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,20 @@ def test_the_guides_way_is_measured_and_not_refused(simplified, tmp_path, run):
     assert operators(out) == operators(simplified)
 
 
+def test_without_such_padding_nothing_is_changed_and_the_guides_way_is_refused(twin_onnx, tmp_path, run):
+    """onnxsim by itself joins padding and pooling today; the guide's numbers cannot be had from that."""
+    out = tmp_path / "d0_modify.onnx"
+    done = run("modify_onnx.py", "--model", twin_onnx, "--out", out, "--mode", "guide")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {twin_onnx}: no node pads with -infinity, so none can pad with 0.")
+    assert list(tmp_path.iterdir()) == []
+    done = run("modify_onnx.py", "--model", twin_onnx, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("  no node pads with -infinity, nothing is to be changed\n")
+    assert done.stdout.endswith(f"{out}: 0 nodes changed\n")
+    assert operators(out) == operators(twin_onnx)
+
+
 def test_another_network_is_refused_before_it_is_changed(simplified, tmp_path, run):
     """R-FCN's original form has a second input, for one."""
     proto = onnx.load(simplified)
@@ -118,7 +132,25 @@ def test_the_result_can_be_compared_with_torch(moved, twin_onnx, tmp_path, monke
 def test_a_mistyped_checkpoint_is_told_before_anything_is_computed(twin_onnx, tmp_path, monkeypatch, run):
     monkeypatch.delattr(modify_onnx, "modify")
     done = run("modify_onnx.py", "--model", twin_onnx, "--out", tmp_path / "a.onnx", "--checkpoint", "d1.pth")
-    assert (done.returncode, done.stderr) == (1, "error: d1.pth: no such checkpoint.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: d1.pth: no such checkpoint; section 3.1 of the README says where to get it.\n",
+    )
+
+
+def test_a_checkpoint_that_its_user_knows_is_held_to_its_hash(twin_onnx, tmp_path, monkeypatch, run):
+    monkeypatch.delattr(modify_onnx, "modify")
+    (tmp_path / "d0.pth").write_bytes(b"weights")
+    words = ("--model", twin_onnx, "--out", tmp_path / "a.onnx", "--sha256", "0" * 64)
+    done = run("modify_onnx.py", *words, "--checkpoint", tmp_path / "d0.pth")
+    assert done.returncode == 1
+    assert (
+        f"error: {tmp_path / 'd0.pth'}: expected sha256 {'0' * 64}, which --sha256 says, found "
+        in done.stderr
+    )
+    done = run("modify_onnx.py", *words)
+    assert done.returncode == 2
+    assert "--sha256 is of the file that --checkpoint names" in done.stderr
 
 
 @pytest.mark.parametrize(

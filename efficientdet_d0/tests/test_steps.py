@@ -88,7 +88,7 @@ def test_guide_flags_and_the_dated_directory_of_ais_infer(steps, tmp_path, run):
     check_detections(tmp_path, steps)
     assert f"{tmp_path / 'detections.json'}: the objects in 5 pictures\n" in done.stdout
     assert "\n6 pictures; 1 with a side under 32 pixels left out, as in the original\n" in done.stdout
-    assert "published: on COCO val2017 (README of efficientdet-pytorch)" in done.stdout
+    assert "published: on COCO val2017 (README of efficientdet-pytorch, as the guide quotes it" in done.stdout
 
 
 def test_pictures_are_not_needed_to_score_results(steps, tmp_path):
@@ -100,7 +100,7 @@ def test_pictures_are_not_needed_to_score_results(steps, tmp_path):
 def test_metrics_json_says_what_was_measured_and_scored_again_it_is_the_same(steps, tmp_path):
     before = read_json(steps / "scored" / "metrics.json")
     assert (before["model"], before["dataset"], before["images"]) == ("efficientdet_d0", "COCO val2017", 6)
-    assert before["published"] == {"AP": 0.336}
+    assert (before["published"], before["upstream"]) == ({"AP": 0.336}, {"AP": 0.342})
     assert (before["comparable"], before["verdict"]) == (False, "not comparable")
     assert before["why"] == "6 of the 5000 pictures of COCO val2017"
     assert (before["backend"], before["precision"]) == ("onnxruntime", "float32")

@@ -65,6 +65,7 @@ def atc_command(
     """
     graph = describe(load(onnx, check=facts.atc.onnx is None))
     problems = [
+        *_check_batch_size(facts, batch_size),
         *_check_inputs(facts, graph, batch_size),
         *_check_outputs(facts, graph),
         *_check_options(facts, folder),
@@ -96,6 +97,15 @@ def atc_command(
 
 def _sized(tensor: Tensor, batch_size: int) -> tuple[int | str, ...]:
     return tuple(batch_size if dim == "N" else dim for dim in tensor.shape)
+
+
+def _check_batch_size(facts: Facts, batch_size: int) -> list[str]:
+    """A network without "N" in its shape takes batches of one size: another one would not reach ATC."""
+    sizes = {tensor.shape[0] for tensor in facts.inputs} - {"N", batch_size}
+    return [
+        f"--batch-size: {facts.title} takes {size} alone, asked for {batch_size}; leave --batch-size out"
+        for size in sizes
+    ]
 
 
 def _check_inputs(facts: Facts, graph: Graph, batch_size: int) -> list[str]:

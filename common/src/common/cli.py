@@ -36,14 +36,14 @@ REMEDIES = {
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Tell of Ctrl-C while modules are being imported in one line, of all else as Python does."""
+    """Tell of Ctrl-C while modules are being imported in one line, of all else as before."""
     if issubclass(kind, KeyboardInterrupt):
         print("\ninterrupted; nothing was begun.", file=sys.stderr)
     else:
-        sys.__excepthook__(kind, error, trace)
+        _before(kind, error, trace)
 
 
-sys.excepthook = _tell
+_before, sys.excepthook = sys.excepthook, _tell
 
 
 def command(main: Main) -> Callable[..., int]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import alone, cli
 from common.backends.base import Backend, choose_batch_size
-from common.backends.deployed import BACKENDS
+from common.backends.deployed import add_backend
+from common.backends.providers import check_there
 from common.engine.store import Store, code_hash
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, SourceT, Task
 from common.errors import GuideError
-from common.export import checkpoint, download
-from common.export.torch_file import check_checkpoint
+from common.export import checkpoint, download, pin
 from common.facts import Facts
 from common.report.versions import packages
 from common.timing import Stopwatch
@@ -39,11 +39,13 @@ class Options:
     onnx: Path | None
     data: Path | None
     backend: str | None
+    provider: str
     limit: int | None
     out: Path
     batch_size: int | None
     workers: int
     own: argparse.Namespace
+    sha256: str | None
 
 
 def parse(
@@ -55,6 +57,7 @@ def parse(
     """
     add = arguments.add_argument
     add("--checkpoint", type=Path, metavar="F", help="The weights to export (default: the published ones).")
+    pin.add_argument(arguments)
     add(
         "--model",
         type=Path,
@@ -62,7 +65,7 @@ def parse(
         help="An ONNX file to measure instead of a new export; without --data it is compared with --checkpoint.",
     )
     add("--data", type=Path, metavar="DIR", help=f"{data_help} (default: sample pictures).")
-    add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    add_backend(arguments)
     add(
         "--limit",
         type=cli.positive_int,
@@ -82,21 +85,26 @@ def parse(
     found = arguments.parse_args(argv)
     if found.checkpoint and found.model and found.data:
         arguments.error("--checkpoint beside --model is for comparing without --data")
+    if found.sha256 and found.model and found.data:
+        arguments.error("--sha256 is of a checkpoint, and --model with --data takes none")
     # Mistyped names are told now, before anything takes time.
     if found.checkpoint:
-        check_checkpoint(found.checkpoint)
+        checkpoint.check_named(found.checkpoint)
     if found.model and not found.model.is_file():
         raise GuideError(f"{found.model}: no such model file.")
+    check_there(found.provider)
     return Options(
         checkpoint=found.checkpoint,
         onnx=found.model,
         data=found.data,
         backend=found.backend,
+        provider=found.provider,
         limit=found.limit,
         out=found.out,
         batch_size=found.batch_size,
         workers=found.workers,
         own=found,
+        sha256=found.sha256,
     )
 
 
@@ -141,7 +149,7 @@ def subject(
     if options.onnx and options.data:
         return Subject(options.onnx, None, dataset, caveats)
     with watch("export"):
-        weights = _weights(options.checkpoint, facts, folder)
+        weights = _weights(options, facts, folder)
         network = load(weights)
         onnx = options.onnx or export_to(options.out, network, facts)
     if options.onnx is None:
@@ -150,11 +158,16 @@ def subject(
     return Subject(onnx, None if options.data else network, dataset, (*caveats, *made_up))
 
 
-def _weights(given: Path | None, facts: Facts, folder: Path) -> Path | None:
-    """Return the checkpoint that a user named, else the published one; where it is not to be had, say so and return None."""
+def _weights(options: Options, facts: Facts, folder: Path) -> Path | None:
+    """Return the checkpoint that a user named, else the published one.
+
+    Where that is not to be had, say so and return None; but that is an error where the user knows it by its SHA-256.
+    """
     try:
-        return checkpoint.choose(given, facts, folder)
+        return checkpoint.choose(options.checkpoint, facts, folder, options.sha256)
     except download.UnavailableError as error:
+        if options.sha256:
+            raise
         print(f"WARNING: {error}", file=sys.stderr)
         print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
         cli.announce("starting torch, drawing weights")
@@ -192,7 +205,18 @@ def predictions(
             print(f"{store.path}: {len(sources) - len(todo)} of {len(sources)} results are there already")
         if todo:
             cli.announce(f"running {cli.counted(len(todo), 'input')}")
+        begin = watch.clock
         results = run(task, [deployed], todo, batch_size=batch_size, workers=options.workers, watch=watch)
         with closing(results):
             store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)
+        if todo:
+            print(_speed(len(todo), watch.clock - begin, watch.seconds["infer"]))
         yield from store.read()
+
+
+def _speed(count: int, seconds: float, network: float) -> str:
+    """Say how long that many inputs took, read, prepared, run and stored, and the network alone."""
+    whole, inside = (
+        f"{spent:.1f} s, {count / max(spent, 1e-9):.2f} inputs/s" for spent in (seconds, network)
+    )
+    return f"{cli.counted(count, 'input')} in {whole}; in the network alone {inside}"

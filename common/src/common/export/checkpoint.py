@@ -5,13 +5,14 @@ torch is imported by the functions that need it, so that a deployment without to
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.cli import announce, shorten
 from common.errors import GuideError
-from common.export import download
+from common.export import download, pin
 from common.export.torch_file import Stored, check_checkpoint, open_torch_file
 from common.facts import Facts
 
@@ -19,32 +20,56 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Network = TypeVar("Network", bound="nn.Module")
+PLACES = ("weights", "model", "")  # where a model directory has its checkpoint: ours, and the guides'
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the state dict
 
 
 def published(facts: Facts, folder: Path) -> Path:
-    """Return the published checkpoint in `folder/weights/`, downloaded if it is not there, verified in either case."""
-    return download.fetch(facts.checkpoint, folder / "weights")
+    """Return the published checkpoint in one of the PLACES in `folder`, else downloaded to the first, and verified.
+
+    The guide's own file, where that is another one of which nothing is published, goes first and is taken as it is.
+    """
+    guides = facts.checkpoint.guides
+    for wanted in filter(None, (guides, facts.checkpoint)):
+        for place in PLACES:
+            path = folder / place / wanted.file
+            if os.path.lexists(path):
+                check_checkpoint(path)  # a link to nothing, too: no other file is taken in silence
+                download.verify(path, wanted)
+                return path
+    try:
+        return download.fetch(facts.checkpoint, folder / PLACES[0])
+    except download.UnavailableError as error:
+        if guides is None:
+            raise
+        other = f"Or put the guide's own {guides.file} there, from {' or '.join(guides.urls)}."
+        raise download.UnavailableError(f"{error}\n{other}") from None
 
 
-def choose(given: Path | None, facts: Facts, folder: Path) -> Path:
+def check_named(given: Path) -> None:
+    """Refuse at once what a user named and is no file."""
+    try:
+        check_checkpoint(given)
+    except GuideError as error:
+        raise GuideError(f"{error} Where none is named, the published one is taken.") from None
+
+
+def choose(given: Path | None, facts: Facts, folder: Path, sha256: str | None = None) -> Path:
     """Return the checkpoint that a user named, refused at once if it is no file; without one the published one.
 
-    One's own weights may have the published file's name: that is noted, for they are taken. What comes next is announced:
-    torch is imported and the weights are read.
+    It must be the file that the user knows by its SHA-256, see `pin.check`. One's own weights may have the published
+    file's name: that is noted, for they are taken. What comes next is announced: torch is imported and the weights are
+    read.
     """
-    if given is None:
-        chosen = published(facts, folder)
-    else:
-        chosen = given
-        check_checkpoint(given)
-        if given.name == facts.checkpoint.file:
-            try:
-                download.verify(given, facts.checkpoint)
-            except GuideError:
-                print(
-                    f"note: {given} has the name of the published checkpoint, but is another file; it is taken"
-                )
+    if given is not None:
+        check_named(given)
+    chosen = given or published(facts, folder)
+    pin.check(chosen, sha256)
+    if given and given.name == facts.checkpoint.file:
+        try:
+            download.verify(given, facts.checkpoint)
+        except GuideError:
+            print(f"note: {given} has the name of the published checkpoint, but is another file; it is taken")
     announce(f"starting torch, reading {chosen}")
     return chosen
 

@@ -19,6 +19,7 @@ from common.backends.deployed import open_model
 from common.backends.torch import run_torch
 from common.compare.differences import check_differences, largest_differences, print_differences, spread_of
 from common.errors import GuideError
+from common.export import pin
 from common.facts import Facts
 from common.files import staged
 from common.graph.outline import describe, load
@@ -158,19 +159,22 @@ def add_arguments(
     *,
     opsets: range = range(11, 21),
 ) -> None:
-    """Add `--checkpoint F`, `--out F`, `--batch-size N` and `--opset N`, with the guide's flags as further names.
+    """Add `--checkpoint F`, `--sha256 H`, `--out F`, `--batch-size N` and `--opset N`, with the guide's flags as further names.
 
     With None for `batch_size` there is no `--batch-size`: the network takes one image.
     """
     add = arguments.add_argument
-    fetched = ", downloaded if missing" if facts.checkpoint.sha256 or facts.checkpoint.md5 else ""
+    published = facts.checkpoint
+    names = f"{published.guides.file} or {published.file}" if published.guides else published.file
+    fetched = ", downloaded if missing" if published.sha256 or published.md5 else ""
     add(
         "--checkpoint",
         *checkpoint,
         type=Path,
         metavar="F",
-        help=f"The weights (default: weights/{facts.checkpoint.file} beside this script{fetched}).",
+        help=f"The weights (default: {names} in weights/, in model/ or beside this script{fetched}).",
     )
+    pin.add_argument(arguments)
     add(
         "--out",
         *out,

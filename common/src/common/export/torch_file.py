@@ -138,7 +138,9 @@ def check_checkpoint(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise GuideError(f"{path}: no such checkpoint.") from None
+        raise GuideError(
+            f"{path}: no such checkpoint; section 3.1 of the README says where to get it."
+        ) from None
     if not stat.S_ISREG(mode):
         raise GuideError(
             f"{path}: expected a checkpoint, found a directory or another thing that is no file."

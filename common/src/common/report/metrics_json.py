@@ -48,7 +48,7 @@ def conclude(
 
     That is 1 for the verdict FAIL, which only figures on the whole data set can get. `more` joins the metrics.
     """
-    caveats = caveats_of(facts, figures, origin)
+    caveats, upstream = caveats_of(facts, figures, origin), facts.accuracy.upstream
     # JSON has neither NaN nor infinity.
     metrics = {
         name: None if value is None or not math.isfinite(value) else value
@@ -60,6 +60,8 @@ def conclude(
         "images": figures.pictures,
         "metrics": metrics,
         "published": facts.accuracy.published,
+        "published_by": facts.accuracy.published_by,
+        **({"upstream": upstream.figures, "upstream_by": upstream.by} if upstream else {}),
         "comparable": not caveats,
         **({"why": "; ".join(caveats)} if caveats else {}),
         "verdict": "not comparable" if caveats else verdict(facts.accuracy, metrics),
@@ -87,15 +89,24 @@ def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
     """Print the measured figures beside the published ones, all as shares from 0 to 1, and the verdict."""
     print(f"published: on {accuracy.dataset} ({accuracy.published_by})")
     print(f"  {'':12}{'measured':>10}{'published':>11}{'difference':>12}")
-    for name, published in accuracy.published.items():
+    _print_rows(accuracy.published, report)
+    if accuracy.upstream:
+        print(f"also published: on {accuracy.dataset} ({accuracy.upstream.by})")
+        _print_rows(accuracy.upstream.figures, report)
+    if report["comparable"]:
+        which = ", the first," if accuracy.upstream else ""
+        print(f"a drop of {100 * accuracy.accepted_drop:g} % of the published figure{which} is accepted")
+    else:
+        print(f"not comparable with the published figure: {report['why']}")
+    print(f"verdict: {report['verdict']}")
+
+
+def _print_rows(figures: Mapping[str, float], report: Mapping[str, Any]) -> None:
+    """Print what was measured beside each of the figures, with the difference where they can be compared."""
+    for name, published in figures.items():
         measured = report["metrics"].get(name)
         columns = [f"{measured:10.4f}" if measured is not None else f"{'-':>10}", f"{published:11.4f}"]
         if report["comparable"] and measured is not None:
             difference = measured - published
             columns.append(f"{difference:+12.4f} ({100 * difference / published:+.2f} % of it)")
         print(f"  {name:12}{''.join(columns)}")
-    if report["comparable"]:
-        print(f"a drop of {100 * accuracy.accepted_drop:g} % of the published figure is accepted")
-    else:
-        print(f"not comparable with the published figure: {report['why']}")
-    print(f"verdict: {report['verdict']}")
