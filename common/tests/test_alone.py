@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -43,8 +45,9 @@ def holder(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["it ends", "it is killed"])
-def test_a_run_waits_with_a_word_until_the_other_one_is_gone(tmp_path, holder, end, capfd):
-    out, done = tmp_path / "out", []
+def test_a_run_waits_with_a_word_until_the_other_one_is_gone(tmp_path, holder, end, monkeypatch):
+    out, done, told = tmp_path / "out", [], io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
 
     def wait():
         with alone.alone(out):
@@ -52,10 +55,12 @@ def test_a_run_waits_with_a_word_until_the_other_one_is_gone(tmp_path, holder, e
 
     thread = threading.Thread(target=wait)
     thread.start()
-    told = ""
-    while "waiting" not in told:
-        told += capfd.readouterr().err
-    assert told == f"{out}: another run (process {holder.pid}) is at work there; waiting for it to end\n"
+    while "\n" not in told.getvalue():
+        time.sleep(0.01)
+    assert (
+        told.getvalue()
+        == f"{out}: another run (process {holder.pid}) is at work there; waiting for it to end\n"
+    )
     assert not done
     if end == "it ends":
         holder.communicate("end\n")
