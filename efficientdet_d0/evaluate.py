@@ -4,12 +4,14 @@ python evaluate.py --checkpoint d0.pth --data coco_data
 python evaluate.py
 
 The second form needs no data: it compares the deployed model with torch on library pictures, which is not the published
-metric. Without --checkpoint and --model the published checkpoint is taken from weights/; where it is not there, seeded
-weights stand in, and the output says so. Run again after an interruption, it goes on with the pictures whose objects
-are not stored yet.
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/, model/ or this directory, or
+downloaded; where that is impossible, seeded weights stand in, and the output says so. Run again after an interruption,
+it goes on with the pictures whose objects are not stored yet.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -64,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.onnx, options.backend, facts, HERE) as deployed:
+    with open_deployed(subject.onnx, options.backend, facts, HERE, provider=options.provider) as deployed:
         objects = dict(evaluation.predictions(TASK, deployed, data.pictures, options, watch))
         agreement = None
         if subject.network:

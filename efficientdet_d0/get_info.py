@@ -5,6 +5,8 @@ python get_info.py bin ./bin_save ./coco.info 512 512
 
 from __future__ import annotations
 
+import install_hint
+
 from common.npu_files.input_list import main
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ without pictures. Both write metrics.json.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -5,6 +5,8 @@ python predict.py street.jpg --model model/d0_modify.onnx --out output
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +22,9 @@ HERE = Path(__file__).resolve().parent
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.3)
-    with open_deployed(options.model, options.backend, read_facts(HERE), HERE) as deployed:
+    with open_deployed(
+        options.model, options.backend, read_facts(HERE), HERE, provider=options.provider
+    ) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)
     return 0
 

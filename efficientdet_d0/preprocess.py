@@ -8,6 +8,8 @@ again after an interruption, it goes on with what is missing.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 

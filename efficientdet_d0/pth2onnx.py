@@ -3,10 +3,13 @@
 python pth2onnx.py --batch_size=1 --checkpoint=./model/d0.pth --out=./model/d0.onnx
 
 Beside `<name>.onnx` the simplified file `<name>_sim.onnx` is written, which modify_onnx.py makes ready for ATC. Without
---checkpoint the one in weights/ is taken.
+--checkpoint the guide's d0.pth or the published file is taken from weights/, model/ or this directory, or the latter
+downloaded and verified.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(arguments, facts, batch_size=["--batch_size"])
     arguments.set_defaults(out=Path(facts.onnx.replace("_modify", "")))
     options = arguments.parse_args(argv)
-    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
+    checkpoint = choose(options.checkpoint, facts, HERE, options.sha256)  # before torch, which takes seconds
     from efficientdet_coco.network import load_checkpoint
 
     network = load_checkpoint(checkpoint)

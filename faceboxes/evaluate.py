@@ -2,14 +2,20 @@
 
 python evaluate.py --checkpoint FaceBoxesProd.pth --data FDDB
 python evaluate.py
+python evaluate.py -g FDDB_Evaluation/ground_truth
 
-The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the
-published metric. Without --checkpoint and --model the published checkpoint is taken from weights/ or downloaded;
-where that is impossible, seeded weights stand in, and the output says so. Run again after an interruption, it goes on
-with the pictures whose faces are not stored yet.
+The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the published
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/, model/ or this directory, or
+downloaded; where that is impossible, seeded weights stand in, and the output says so. Run again after an interruption,
+it goes on with the pictures whose faces are not stored yet.
+
+The third form runs no network: it scores the faces that postprocess.py has stored, FDDB_dets.txt beside the annotations or
+in --out, as the guide's evaluate.py does in FDDB_Evaluation/.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +25,7 @@ from typing import TYPE_CHECKING
 from common import cli, evaluation
 from common.backends.deployed import open_deployed
 from common.compare.with_torch import with_torch
+from common.errors import GuideError
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
 from common.report.figures import Origin
@@ -26,7 +33,7 @@ from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.timing import Stopwatch
 from faceboxes_fddb import fddb, sample
-from faceboxes_fddb.scoring import score
+from faceboxes_fddb.scoring import score, score_stored
 from faceboxes_fddb.task import SAME_FACES, TASK
 
 if TYPE_CHECKING:
@@ -48,14 +55,39 @@ def export_to(out: Path, network: FaceBoxes, facts: Facts) -> Path:
     return out / facts.onnx
 
 
+def score_again(options: evaluation.Options, labels: Path, facts: Facts) -> int:
+    """Score the faces that are stored beside the directory of the annotations, as in the guide's tree, or else in --out."""
+    if options.onnx or options.checkpoint or options.sha256:
+        raise GuideError(
+            "--labels beside --model, --checkpoint or --sha256: name the pictures with --data, too."
+        )
+    folds = fddb.read_folds(None, labels)
+    if options.limit:
+        folds = fddb.first(folds, options.limit)
+    places = [folder / "FDDB_dets.txt" for folder in (labels.parent, options.out)]
+    detections = next((path for path in places if path.is_file()), None)
+    if detections is None:
+        raise GuideError(
+            f"no faces to score: there is neither {places[0]} nor {places[1]}. Store them with postprocess.py, or name "
+            f"them: python postprocess.py --detections F --labels {labels}."
+        )
+    print(f"{detections}: the faces that are scored")
+    return score_stored(detections, folds, detections.parent, facts)
+
+
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     facts, watch = read_facts(HERE), Stopwatch()
-    options = evaluation.parse(cli.parser(__doc__), argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
+    arguments = cli.parser(__doc__)
+    fddb.add_labels(arguments, " Without --data, stored faces are scored.")
+    options = evaluation.parse(arguments, argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
+    labels = options.own.labels
+    if labels and not options.data:
+        return score_again(options, labels, facts)
 
     # The data first: a mistake in it should not cost an export.
     data = options.data or sample.write_sample(options.out / "sample")
-    folds = fddb.read_folds(data)
+    folds = fddb.read_folds(data, labels)
     if options.limit:
         folds = fddb.first(folds, options.limit)
     pictures = fddb.find_pictures(data, (picture for fold in folds for picture in fold))
@@ -63,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.onnx, options.backend, facts, HERE) as deployed:
+    with open_deployed(subject.onnx, options.backend, facts, HERE, provider=options.provider) as deployed:
         faces = dict(evaluation.predictions(TASK, deployed, pictures, options, watch))
         agreement = None
         if subject.network:

@@ -5,6 +5,8 @@ python predict.py family.jpg team.png --model faceboxes-b0.onnx --out output
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +21,9 @@ HERE = Path(__file__).resolve().parent
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="faces", score=0.5)
-    with open_deployed(options.model, options.backend, read_facts(HERE), HERE) as deployed:
+    with open_deployed(
+        options.model, options.backend, read_facts(HERE), HERE, provider=options.provider
+    ) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="faces")
     return 0
 

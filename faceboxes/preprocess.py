@@ -1,12 +1,16 @@
 """Turn FDDB's pictures into the network's inputs, one .bin file each, and write FDDB.txt.
 
 python preprocess.py --data FDDB --out prep
+python preprocess.py --dataset /root/datasets/data/FDDB --save-folder prep/
 
-A .bin file is 1024x1024x3 uint8, BGR, 3145728 bytes; the mean is subtracted by AIPP on the NPU. FDDB.txt has one
-line per picture, `name 1024.000 1024.000 factor`. Run again after an interruption, it goes on with what is missing.
+The second is the guide's form of the same, with the annotations in FDDB_Evaluation/ground_truth/ or at --labels. A .bin
+file is 1024x1024x3 uint8, BGR, 3145728 bytes; the mean is subtracted by AIPP on the NPU. FDDB.txt has one line per
+picture, `name 1024.000 1024.000 factor`. Run again after an interruption, it goes on with what is missing.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 import contextlib
 from collections.abc import Sequence
@@ -18,6 +22,7 @@ from common.files import write_array, write_text
 from common.npu_files.inputs import is_whole, note_others
 from common.threads import map_threads
 from faceboxes_fddb import fddb
+from faceboxes_fddb.prep_file import prep_line, read_prep
 from faceboxes_fddb.preprocessing import SIZE
 from faceboxes_fddb.task import TASK
 
@@ -35,7 +40,7 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
     known: dict[str, float] = {}
     for source in (prep, journal):
         with contextlib.suppress(GuideError):  # absent, or cut off in the middle of its last line
-            known |= fddb.read_prep(source)
+            known |= read_prep(source)
     todo = resume.missing(
         out / "preprocess.json",
         {},
@@ -52,15 +57,15 @@ def preprocess(pictures: dict[str, Path], out: Path, workers: int) -> None:
         write_array(out / f"{stem}.bin", inputs["image"])
         return stem, factor
 
-    write_text(journal, "".join(fddb.prep_line(stem, factor) for stem, factor in factors.items()))
+    write_text(journal, "".join(prep_line(stem, factor) for stem, factor in factors.items()))
     missing = [(stem, path) for stem, path in pictures.items() if stem not in factors]
     with journal.open("a", encoding="utf-8") as record:
         done = map_threads(process, missing, workers)
         for stem, factor in cli.progress(done, len(missing), "preprocess"):
             factors[stem] = factor
-            record.write(fddb.prep_line(stem, factor))
+            record.write(prep_line(stem, factor))
             record.flush()
-    write_text(prep, "".join(fddb.prep_line(stem, factors[stem]) for stem in pictures))
+    write_text(prep, "".join(prep_line(stem, factors[stem]) for stem in pictures))
     journal.unlink()
 
 
@@ -69,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add("--data", "--dataset", type=Path, required=True, metavar="DIR", help=f"{fddb.DATA_HELP}.")
+    fddb.add_labels(arguments)
     add(
         "--out",
         "--save-folder",
@@ -79,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
-    folds = fddb.read_folds(options.data)
+    folds = fddb.read_folds(options.data, options.labels)
     pictures = fddb.find_pictures(options.data, (picture for fold in folds for picture in fold))
     preprocess(pictures, options.out, options.workers)
     print(f"{options.out}: {cli.counted(len(pictures), '.bin file')} of {BYTES} bytes")

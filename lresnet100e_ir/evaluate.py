@@ -4,12 +4,14 @@ python evaluate.py --checkpoint model_ir_se100.pth --data data/lfw.bin
 python evaluate.py
 
 The second form needs no data: it compares the deployed model with torch on sample pairs, which is not the published
-metric. Without --checkpoint and --model the published checkpoint is taken from weights/; where it is not there, seeded
-weights stand in, and the output says so. Run again after an interruption, it goes on with the faces whose features are
-not stored yet.
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/, model/ or this directory;
+where it is not there, seeded weights stand in, and the output says so. Run again after an interruption, it goes on with
+the faces whose features are not stored yet.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.onnx, options.backend, facts, HERE) as deployed:
+    with open_deployed(subject.onnx, options.backend, facts, HERE, provider=options.provider) as deployed:
         features = dict(evaluation.predictions(TASK, deployed, inputs, options, watch))
         agreement = None
         if subject.network:

@@ -9,6 +9,8 @@ pairs.csv, the distance of each pair, and metrics.json.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -5,6 +5,8 @@ python predict.py a.jpg b.jpg c.png --model model/model_ir_se100_sim.onnx --out 
 
 from __future__ import annotations
 
+import install_hint
+
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 
 from common import cli
 from common.backends.base import choose_batch_size
-from common.backends.deployed import BACKENDS, open_deployed
+from common.backends.deployed import add_backend, open_deployed
 from common.engine.stream import run
 from common.facts import read_facts
 from common.files import write_json
@@ -83,14 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="Faces are the same person's if their squared distance, 0 to 4, is below this (default: %(default).3f, "
         "the best one on LFW).",
     )
-    add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    add_backend(arguments)
     options = arguments.parse_args(argv)
     if len(options.images) < 2:
         arguments.error("expected at least two pictures to compare")
     faces = {str(i): Face(path, own=True) for i, path in enumerate(options.images)}
     pictures = [face.read() for face in faces.values()]
     inputs = dict(both(faces))
-    with open_deployed(options.model, options.backend, facts, HERE) as deployed:
+    with open_deployed(options.model, options.backend, facts, HERE, provider=options.provider) as deployed:
         size = choose_batch_size(deployed, None)
         features = dict(run(TASK, [deployed], inputs, batch_size=size, workers=1, watch=Stopwatch()))
     distances = all_distances(add_flipped_by_name(features, faces))

@@ -12,6 +12,8 @@ interruption, it goes on with what is missing.
 
 from __future__ import annotations
 
+import install_hint
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path

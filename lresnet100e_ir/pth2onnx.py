@@ -4,10 +4,13 @@ python pth2onnx.py --checkpoint model_ir_se100.pth --out model/model_ir_se100.on
 python pth2onnx.py ./model/model_ir_se100.pth ./model/model_ir_se100_bs16.onnx 16
 
 The second is the guide's form: checkpoint, ONNX file, a fixed batch size. Beside `<name>.onnx` the simplified file
-`<name>_sim.onnx` is written, the one for ATC. Without a checkpoint the one in weights/ is taken.
+`<name>_sim.onnx` is written, the one for ATC. Without a checkpoint the published one is taken from weights/, model/ or
+this directory.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         add_positional(arguments, name, kind, option)
     options = arguments.parse_args(argv)
-    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
+    checkpoint = choose(options.checkpoint, facts, HERE, options.sha256)  # before torch, which takes seconds
     from lresnet_lfw.network import load_checkpoint
 
     network = load_checkpoint(checkpoint)

@@ -3,13 +3,15 @@
 python evaluate.py --checkpoint PCB_3_7.pt --data Market-1501
 python evaluate.py
 
-The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the
-published metric. Without --checkpoint and --model the published checkpoint is taken from weights/ or downloaded;
-where that is impossible, seeded weights stand in, and the output says so. Run again after an interruption, it goes on
-with the pictures whose features are not stored yet.
+The second form needs no data: it compares the deployed model with torch on sample pictures, which is not the published
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/, model/ or this directory, or
+downloaded; where that is impossible, seeded weights stand in, and the output says so. Run again after an interruption,
+it goes on with the pictures whose features are not stored yet.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.onnx, options.backend, facts, HERE) as deployed:
+    with open_deployed(subject.onnx, options.backend, facts, HERE, provider=options.provider) as deployed:
         features = matrix(evaluation.predictions(TASK, deployed, pictures, options, watch), len(pictures))
         agreement = None
         if subject.network:

@@ -6,6 +6,8 @@ python get_info.py bin ./gallery_preproc_data_Ascend310 ./gallery_preproc_data_A
 
 from __future__ import annotations
 
+import install_hint
+
 from common.npu_files.input_list import main
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ guide's table, and metrics.json.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

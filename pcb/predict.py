@@ -5,6 +5,8 @@ python predict.py someone.jpg --gallery people --model PCB.onnx --out output
 
 from __future__ import annotations
 
+import install_hint
+
 import os
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,7 +17,7 @@ import numpy as np
 
 from common import cli
 from common.backends.base import choose_batch_size
-from common.backends.deployed import BACKENDS, open_deployed
+from common.backends.deployed import add_backend, open_deployed
 from common.engine.stream import run
 from common.facts import read_facts
 from common.files import write_json
@@ -68,14 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="The directory for <query>_matches.jpg and <query>_matches.json (default: %(default)s).",
     )
-    add("--backend", choices=BACKENDS, help="What runs the model (default: onnxruntime).")
+    add_backend(arguments)
     cli.add_batch_size(arguments)
     cli.add_workers(arguments)
     options = arguments.parse_args(argv)
     person = read_person(options.query)
     gallery = list_files(options.gallery, SUFFIXES)
     pictures = {str(path): path for path in (options.query, *gallery)}
-    with open_deployed(options.model, options.backend, read_facts(HERE), HERE) as deployed:
+    with open_deployed(
+        options.model, options.backend, read_facts(HERE), HERE, provider=options.provider
+    ) as deployed:
         size = choose_batch_size(deployed, options.batch_size)
         results = run(
             ANY_PICTURE, [deployed], pictures, batch_size=size, workers=options.workers, watch=Stopwatch()

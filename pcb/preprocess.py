@@ -10,6 +10,8 @@ it goes on with what is missing.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 

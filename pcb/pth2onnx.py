@@ -2,10 +2,12 @@
 
 python pth2onnx.py --checkpoint PCB_3_7.pt --out PCB.onnx
 
-Without --checkpoint the published one is taken from weights/, downloaded and verified if it is not there.
+Without --checkpoint the published one is taken from weights/, model/ or this directory, or downloaded, and verified.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     add_arguments(arguments, facts, checkpoint=["-p"], out=["-o"], batch_size=["-b"])
     options = arguments.parse_args(argv)
-    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
+    checkpoint = choose(options.checkpoint, facts, HERE, options.sha256)  # before torch, which takes seconds
     from pcb_market.network import load_checkpoint
 
     export(load_checkpoint(checkpoint), facts, options.out, options.batch_size, options.opset)

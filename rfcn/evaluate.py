@@ -4,13 +4,15 @@ python evaluate.py --checkpoint faster_rcnn_2_12_5010.pth --data data
 python evaluate.py
 
 The second form needs no data: it compares the deployed model with torch on library pictures, which is not the published
-metric. Without --checkpoint and --model the published checkpoint is taken from weights/; where it is not there, seeded
-weights stand in, and the output says so. --form original exports what the published figure was measured with; without
-it the guide's form is measured, which runs on the NPU. An ONNX file given by --model may have either form. Run
-again after an interruption, it goes on with the pictures whose objects are not stored yet.
+metric. Without --checkpoint and --model the published checkpoint is taken from weights/, model/ or this directory;
+where it is not there, seeded weights stand in, and the output says so. --form original exports what the published
+figure was measured with; without it the guide's form is measured, which runs on the NPU. An ONNX file given by --model
+may have either form. Run again after an interruption, it goes on with the pictures whose objects are not stored yet.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.onnx, options.backend, facts, HERE, [IM_INFO]) as deployed:
+    with open_deployed(
+        subject.onnx, options.backend, facts, HERE, [IM_INFO], provider=options.provider
+    ) as deployed:
         objects = dict(evaluation.predictions(TASK, deployed, pictures, options, watch))
         agreement, regions = None, RegionDifferences()
         if subject.network:

@@ -10,6 +10,8 @@ in OUT/shards.sqlite, and the run that completes the last part joins and scores 
 
 from __future__ import annotations
 
+import install_hint
+
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace

@@ -5,6 +5,8 @@ python predict.py street.jpg --model rfcn_1.onnx --out output
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +24,9 @@ HERE = Path(__file__).resolve().parent
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.5)
     note_cropped(placements(cli.by_stem(options.images), own=True))
-    with open_deployed(options.model, options.backend, read_facts(HERE), HERE, [IM_INFO]) as deployed:
+    with open_deployed(
+        options.model, options.backend, read_facts(HERE), HERE, [IM_INFO], provider=options.provider
+    ) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)
     return 0
 

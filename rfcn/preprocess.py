@@ -9,6 +9,8 @@ missing.
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 

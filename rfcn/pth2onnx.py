@@ -4,10 +4,13 @@ python pth2onnx.py --input ./faster_rcnn_2_12_5010.pth --output rfcn_1.onnx
 
 There are two forms. The guide's takes the picture alone: regions are not clipped to it and overlaps are plain; that is
 what rfcn_adapt.py makes ready for the NPU. The original form takes im_info as well, the picture's size, and computes
-what the published figure was measured with. Without --checkpoint the one in weights/ is taken.
+what the published figure was measured with. Without --checkpoint the published one is taken from weights/, model/ or
+this directory.
 """
 
 from __future__ import annotations
+
+import install_hint
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="guide: the picture alone, for the NPU (default). original: with im_info, as published.",
     )
     options = arguments.parse_args(argv)
-    checkpoint = choose(options.checkpoint, facts, HERE)  # before torch, which takes seconds
+    checkpoint = choose(options.checkpoint, facts, HERE, options.sha256)  # before torch, which takes seconds
     from rfcn_voc.network import load_checkpoint
 
     export_form(load_checkpoint(checkpoint), facts, options.out, options.form, options.opset)

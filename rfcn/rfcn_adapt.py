@@ -8,6 +8,8 @@ one that pth2onnx.py writes. The result is for ATC alone: ONNX Runtime has no su
 
 from __future__ import annotations
 
+import install_hint
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -7,6 +7,7 @@ tools read them: per picture a name line, a count line and one line `x y width h
 
 from __future__ import annotations
 
+import argparse
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +28,12 @@ Array = NDArray[Any]
 FOLDS = 10
 FAR = 100_000  # pixels; beyond any picture
 DATA_HELP = "The FDDB data set: annotations in FDDB-folds/ or ground_truth/, pictures in originalPics/, in images/ or directly"
+# Where the guide has the annotations, apart from the pictures: seen from the model directory, and from the first one's parent.
+GUIDES_PLACES = (Path("FDDB_Evaluation/ground_truth"), Path("ground_truth"))
+LISTS = [f"FDDB-fold-{i:02d}-ellipseList.txt" for i in range(1, FOLDS + 1)]
 TREE = """expected:
-  DIR/FDDB-folds/FDDB-fold-01-ellipseList.txt to FDDB-fold-10-ellipseList.txt   (or in DIR/ground_truth/)
+  DIR/FDDB-folds/FDDB-fold-01-ellipseList.txt to FDDB-fold-10-ellipseList.txt   (or in DIR/ground_truth/,
+    or apart from the pictures: in FDDB_Evaluation/ground_truth/ of the working directory, or where --labels says)
   DIR/originalPics/2002/08/11/big/img_591.jpg and so on                         (or in DIR/images/, or in DIR)"""
 
 
@@ -56,15 +61,56 @@ class Picture:
 Fold = list[Picture]
 
 
-def read_folds(data: Path) -> list[Fold]:
-    """Read the ten annotation lists of a data set directory. A picture that occurs twice is an error."""
-    candidates = (data / "FDDB-folds", data / "ground_truth", data)
-    names = [f"FDDB-fold-{i:02d}-ellipseList.txt" for i in range(1, FOLDS + 1)]
-    folder = max(candidates, key=lambda c: sum((c / name).is_file() for name in names))
-    missing = [name for name in names if not (folder / name).is_file()]
+def add_labels(arguments: argparse.ArgumentParser, more: str = "") -> None:
+    """Add `--labels DIR`."""
+    arguments.add_argument(
+        "-g",
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="The directory with the ten annotation lists, where they are apart from the pictures (default: in --data, "
+        f"else {' or '.join(f'{place}/' for place in GUIDES_PLACES)}).{more}",
+    )
+
+
+def find_labels(data: Path | None, labels: Path | None = None) -> Path | None:
+    """Return the directory with the annotation lists, some of them at least; None where there is none.
+
+    That is `labels` if it is given, else one in the data set's directory, else one of the guide's places.
+    """
+    apart = next(filter(_count_lists, GUIDES_PLACES), None)
+    if labels is None:
+        return (_fullest(data) if data else None) or apart
+    if not labels.is_dir():
+        there = f". There are some in {apart}: name that" if apart else ""
+        raise GuideError(
+            f"{labels}: no such directory; expected the annotations of FDDB, {LISTS[0]} and so on{there}."
+        )
+    return _fullest(labels)
+
+
+def _count_lists(folder: Path) -> int:
+    return sum((folder / name).is_file() for name in LISTS)
+
+
+def _fullest(folder: Path) -> Path | None:
+    """Return the one of the directories that may hold the annotation lists that holds most of them; None if none has any."""
+    best = max((folder / "FDDB-folds", folder / "ground_truth", folder), key=_count_lists)
+    return best if _count_lists(best) else None
+
+
+def read_folds(data: Path | None, labels: Path | None = None) -> list[Fold]:
+    """Read the ten annotation lists, see `find_labels`. A picture that occurs twice is an error."""
+    folder = find_labels(data, labels)
+    if folder is None:
+        where = labels or data or "the working directory"
+        raise GuideError(f"{where}: no annotations of FDDB, such as {shorten(LISTS, 2)}; {TREE}")
+    missing = [name for name in LISTS if not (folder / name).is_file()]
     if missing:
-        raise GuideError(f"{data}: not the FDDB data set: {shorten(missing)} missing in {folder}; {TREE}")
-    folds = [_read_list(folder / name) for name in names]
+        raise GuideError(f"{folder}: not the annotations of FDDB: {shorten(missing)} missing; {TREE}")
+    if labels is None and folder in GUIDES_PLACES:
+        print(f"{folder}: the annotations that are taken")
+    folds = [_read_list(folder / name) for name in LISTS]
     stems = Counter(picture.stem for fold in folds for picture in fold)
     if not stems:
         raise GuideError(f"{folder}: the ten annotation lists name no picture; {TREE}")
@@ -162,7 +208,7 @@ def find_pictures(data: Path, pictures: Iterable[Picture]) -> dict[str, Path]:
         if len(missing) < len(paths):
             raise GuideError(f"{len(missing)} of {len(paths)} pictures are missing: {shorten(missing)}.")
     raise GuideError(
-        f"{data}: holds none of the {len(names)} pictures, such as {next(iter(names.values()))}; {TREE}"
+        f"{data}: holds none of the {len(names)} pictures that are annotated, such as {next(iter(names.values()))}; {TREE}"
     )
 
 
@@ -205,37 +251,3 @@ def read_detections(path: Path) -> dict[str, Array]:
             raise GuideError(f"{path}: {name!r} occurs twice.")
         detections[stem] = _numbers(path, name, rows, 5)
     return detections
-
-
-def stored_factor(factor: float) -> float:
-    """Round a resize factor to the three decimals of FDDB.txt.
-
-    The published figure has the resulting scale error, up to 0.12 %, in it.
-    """
-    return float(f"{factor:.3f}")
-
-
-def prep_line(stem: str, factor: float) -> str:
-    """Return the line of FDDB.txt about one picture: name, padded height and width, resize factor."""
-    return f"{stem} 1024.000 1024.000 {factor:.3f}\n"
-
-
-def read_prep(path: Path) -> dict[str, float]:
-    """Read the FDDB.txt that preprocess.py writes: resize factors, with three decimals, by stem."""
-    try:
-        lines = read_text(path).splitlines()
-    except FileNotFoundError:
-        raise GuideError(f"{path}: no such file; make it with preprocess.py.") from None
-    factors = {}
-    for number, line in enumerate(lines, 1):
-        stem, *numbers = line.rsplit(" ", 3)
-        try:
-            height, width, factor = map(float, numbers)
-        except ValueError:
-            height = width = factor = 0
-        if (height, width) != (1024, 1024) or not 0 < factor <= 1024 or stem in factors:
-            raise GuideError(
-                f"{path}:{number}: expected `name 1024.000 1024.000 factor`, each name once, found {line!r}."
-            )
-        factors[stem] = factor
-    return factors

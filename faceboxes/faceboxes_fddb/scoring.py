@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 from numpy.typing import NDArray
 
 from common import cli
-from common.report.figures import Figures
-from faceboxes_fddb import metric
+from common.facts import Facts
+from common.report.figures import Figures, Origin
+from common.report.metrics_json import conclude
+from common.report.record import recalled
+from common.timing import Stopwatch
+from faceboxes_fddb import fddb, metric
 from faceboxes_fddb.fddb import Fold
 
 OTHER_ELLIPSES = (4, 13)
@@ -44,3 +50,12 @@ def score(folds: Sequence[Fold], detections: Mapping[str, NDArray[Any]]) -> Figu
         text="".join(f"{line}\n" for line in (*results, *notes)),
         files={"results.txt": "".join(f"{line}\n" for line in results)},
     )
+
+
+def score_stored(detections: Path, folds: Sequence[Fold], out: Path, facts: Facts) -> int:
+    """Score an FDDB_dets.txt, write results.txt and metrics.json to `out`, and return the exit status."""
+    watch = Stopwatch()
+    origin = recalled([detections], Origin(facts.accuracy.dataset, None, None, {}), sum(map(len, folds)))
+    with watch("evaluate"):
+        figures = score(folds, fddb.read_detections(detections))
+    return conclude(out, facts, figures, replace(origin, seconds=watch.seconds))

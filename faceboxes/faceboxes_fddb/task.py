@@ -12,8 +12,8 @@ from common.compare.boxes import same_boxes
 from common.engine.task import Inputs, Outputs, Task
 from common.errors import about
 from common.images.read import read_image
-from faceboxes_fddb.fddb import stored_factor
 from faceboxes_fddb.postprocessing import detect
+from faceboxes_fddb.prep_file import stored_factor
 from faceboxes_fddb.preprocessing import letterbox
 
 Array = NDArray[Any]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from common.errors import GuideError
 from faceboxes_fddb import fddb
+from faceboxes_fddb.prep_file import prep_line, read_prep
 
 number = st.floats(-5000, 5000, width=32)
 boxes = st.lists(st.tuples(number, number, number, number, st.floats(0, 1, width=32)), max_size=6)
@@ -102,9 +103,9 @@ def test_a_face_that_cannot_be_is_named_with_its_list(row, words, data):
 
 def test_prep_lines_survive_writing_and_reading(tmp_path):
     path = tmp_path / "FDDB.txt"
-    path.write_text(fddb.prep_line("a b", 1.70666) + fddb.prep_line("c", 0.5))
+    path.write_text(prep_line("a b", 1.70666) + prep_line("c", 0.5))
     assert path.read_text().startswith("a b 1024.000 1024.000 1.707\n")
-    assert fddb.read_prep(path) == {"a b": 1.707, "c": 0.5}
+    assert read_prep(path) == {"a b": 1.707, "c": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_damaged_prep_line_is_refused(line, tmp_path):
     path = tmp_path / "FDDB.txt"
     path.write_text(line + "\n")
     with pytest.raises(GuideError, match=r"FDDB.txt:1: expected `name 1024.000 1024.000 factor`"):
-        fddb.read_prep(path)
+        read_prep(path)
 
 
 @pytest.mark.parametrize("size", [(8, 60), (60, 4)])

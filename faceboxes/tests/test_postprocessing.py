@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from faceboxes_fddb import fddb
 from faceboxes_fddb.postprocessing import KEEP, decode, detect, nms, priors
+from faceboxes_fddb.prep_file import read_prep
 from tests import naive
 from tests.conftest import read_json
 
@@ -107,7 +108,7 @@ def test_synthetic_outputs_give_the_reference_detections(case, cases, tmp_path):
 
 
 def test_stored_outputs_of_the_published_weights_give_the_reference_detections(cases, tmp_path):
-    factors = fddb.read_prep(cases / "preprocess" / "FDDB.txt")
+    factors = read_prep(cases / "preprocess" / "FDDB.txt")
     faces = {}
     for stem, factor in factors.items():
         stored = np.load(cases / "real" / f"{stem}.npz")

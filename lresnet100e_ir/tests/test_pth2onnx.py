@@ -34,9 +34,10 @@ def nodes(path):
     return len(onnx.load(path).graph.node)
 
 
-def test_the_guides_form_and_a_fixed_batch(loaded, checkpoint, twin, tmp_path, run):
+@pytest.mark.parametrize("script", ["pth2onnx.py", "LResNet_pth2onnx.py"])
+def test_the_guides_form_and_a_fixed_batch(script, loaded, checkpoint, twin, tmp_path, run):
     out, simplified = (tmp_path / f"model_ir_se100_bs2{end}.onnx" for end in ("", "_sim"))
-    done = run("pth2onnx.py", checkpoint, out, 2)
+    done = run(script, checkpoint, out, 2)
     assert done.returncode == 0, done.stderr
     assert loaded == [checkpoint]
     for words in (

@@ -26,11 +26,12 @@ def scored(steps):
     return steps / "scored"
 
 
+@pytest.mark.parametrize("script", ["postprocess.py", "LResNet_postprocess.py"])
 @pytest.mark.parametrize("words", [(), ("--results", "--data"), ("--result", "--data_path")])
-def test_the_guides_form_and_flags_old_and_new_say_the_same(words, steps, scored, tmp_path, run):
+def test_the_guides_form_and_flags_old_and_new_say_the_same(words, script, steps, scored, tmp_path, run):
     values = (steps / "bin" / "dumpOutput_device0", steps / "lfw_list.npy")
     typed = [word for couple in zip(words, values, strict=True) for word in couple] if words else values
-    done = run("postprocess.py", *typed, "--out", tmp_path)
+    done = run(script, *typed, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "pairs.csv").read_bytes() == (scored / "pairs.csv").read_bytes()
     metrics = read_json(tmp_path / "metrics.json")["metrics"]

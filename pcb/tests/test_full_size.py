@@ -16,7 +16,7 @@ from ascend_tools.testing.exports import seeded_export
 from common.backends.base import run_batch
 from common.backends.deployed import open_deployed
 from common.backends.torch import run_torch
-from common.export import download
+from common.export import checkpoint, download
 from common.export.onnx_file import random_inputs
 from common.graph.outline import describe
 from pcb_market.task import prepare_picture
@@ -69,10 +69,10 @@ def test_a_batch_of_three_gives_the_rows_of_single_pictures_and_those_of_torch(e
 
 
 def test_sample_pictures_give_the_features_and_figures_of_torch(exported, tmp_path, monkeypatch, run):
-    def unavailable(checkpoint, folder):
+    def unavailable(facts, folder):
         raise download.UnavailableError("could not download PCB_3_7.pt")
 
-    monkeypatch.setattr(download, "fetch", unavailable)
+    monkeypatch.setattr(checkpoint, "published", unavailable)
     assert run("evaluate.py", "--model", exported, "--out", tmp_path, "--limit", 2).returncode == 0
     metrics = read_json(tmp_path / "metrics.json")["metrics"]
     assert metrics["largest difference from torch, output_1"] <= 1e-5

@@ -28,7 +28,10 @@ CLASSES = (
 )
 LIST = "ImageSets/Main/test.txt"
 FAR = 1e6  # pixels; beyond any picture
-DATA = Path("data")  # where the guide puts VOCdevkit2007
+DATA = Path(
+    "data"
+)  # where VOCdevkit2007 is looked for; the guide's is in the directory of the published code
+SOURCE = Path("RFCN-pytorch.1.0")
 DATA_HELP = "The VOC2007 data set: the folder VOC2007 or one that holds it, or JPEGImages/ in it"
 DATA_ARGUMENT = f"{DATA_HELP} (default: %(default)s)."
 TREE = """expected:
@@ -115,7 +118,8 @@ def read_voc(data: Path, *, need_pictures: bool = True) -> Voc:
 def _find_folder(data: Path) -> Path:
     """Return the folder VOC2007 that is meant by a directory."""
     inside = ("VOC2007", "VOCdevkit2007/VOC2007", "VOCdevkit/VOC2007")
-    candidates = [data, *(data / name for name in inside)]
+    places = [data, SOURCE / data] if data == DATA else [data]
+    candidates = [place / name for place in places for name in ("", *inside)]
     if data.absolute().name == "JPEGImages":  # what the guide's preprocessing is given
         candidates.append(data.absolute().parent)
     for folder in candidates:

@@ -36,7 +36,7 @@ def opened(monkeypatch):
 
     def set_up(*, original=False):
         model = FakeModel(original=original)
-        monkeypatch.setattr(evaluate, "open_deployed", lambda *_: model)
+        monkeypatch.setattr(evaluate, "open_deployed", lambda *_, **__: model)
         return model
 
     return set_up

@@ -25,7 +25,7 @@ def street(tmp_path):
 def fake(request, monkeypatch):
     """What is opened whatever model is named, in the guide's form unless the test says otherwise."""
     model = FakeModel(original=request.param)
-    monkeypatch.setattr(predict, "open_deployed", lambda *_: model)
+    monkeypatch.setattr(predict, "open_deployed", lambda *_, **__: model)
     return model
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from common.errors import GuideError
-from rfcn_voc.voc import CLASSES, Picture, read_objects, read_voc
+from rfcn_voc.voc import CLASSES, DATA, Picture, read_objects, read_voc
 from tests.conftest import object_xml, read_json, write_annotation, write_data, write_list
 
 NAMES = ["000003", "000001", "2008_000002"]
@@ -333,6 +333,20 @@ def test_other_encodings_are_read_as_declared(data):
     )
     (data / "Annotations" / f"{NAMES[0]}.xml").write_bytes(text.encode("latin-1"))
     assert len(read_objects(read_voc(data)).picture) == 1
+
+
+def test_without_data_the_guides_place_is_found_too(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GuideError, match="^data: not the VOC2007 data set: no data/ImageSets"):
+        read_voc(DATA)
+    place = Path("RFCN-pytorch.1.0/data/VOCdevkit2007")
+    place.mkdir(parents=True)
+    (place / "VOC2007").symlink_to(data)
+    assert read_voc(DATA).folder == place / "VOC2007"
+    with pytest.raises(GuideError, match="^other: not the VOC2007 data set"):
+        read_voc(Path("other"))
+    Path("data").symlink_to(data)
+    assert read_voc(DATA).folder == Path("data")  # our place goes first
 
 
 def test_missing_annotations_are_counted(data):

@@ -1,0 +1,10 @@
+"""The guide's name for pth2onnx.py."""
+
+from __future__ import annotations
+
+import install_hint
+
+from pth2onnx import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,10 @@
+"""The guide's name for postprocess.py."""
+
+from __future__ import annotations
+
+import install_hint
+
+from postprocess import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
