@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="it is compared with")
 
 from ascend_tools.testing.exports import seeded_export
 from common.backends import torch as torch_backend
-from common.export import download
+from common.export import checkpoint, download
 
 pytestmark = pytest.mark.full_size
 
@@ -120,10 +120,10 @@ def deployed(folder, facts):
 def measured(facts, deployed, run, tmp_path, monkeypatch):
     """Return a function that runs evaluate.py with a changed network, on two pictures, or LFW's least ten pairs."""
 
-    def unavailable(checkpoint, folder):
-        raise download.UnavailableError(f"could not download {checkpoint.file}")
+    def unavailable(facts, folder):
+        raise download.UnavailableError(f"could not download {facts.checkpoint.file}")
 
-    monkeypatch.setattr(download, "fetch", unavailable)
+    monkeypatch.setattr(checkpoint, "published", unavailable)
     path, opened = deployed
     limit = 10 if facts.accuracy.dataset == "LFW" else 2
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from ascend_tools.testing.twin import Twin
-from common.export import download
+from common.export import checkpoint, download
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def twin(folder, facts, monkeypatch):
 
 @pytest.fixture
 def offline(monkeypatch):
-    def unavailable(checkpoint, folder):
-        raise download.UnavailableError(f"could not download {checkpoint.file}")
+    def unavailable(facts, folder):
+        raise download.UnavailableError(f"could not download {facts.checkpoint.file}")
 
-    monkeypatch.setattr(download, "fetch", unavailable)
+    monkeypatch.setattr(checkpoint, "published", unavailable)
 
 
 def report_of(out):
@@ -98,6 +98,21 @@ def test_a_checkpoint_that_would_not_be_used_is_wrong_usage(work, run):
     done = run("evaluate.py", *words)
     assert done.returncode == 2
     assert "--checkpoint beside --model is for comparing without --data" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["pth2onnx.py", "evaluate.py"])
+def test_a_checkpoint_is_held_to_the_hash_that_its_user_knows(run, tmp_path, script):
+    own = tmp_path / "own.pth"
+    own.write_bytes(b"weights")
+    words = ("--checkpoint", own, "--out", tmp_path / ("x.onnx" if script == "pth2onnx.py" else "out"))
+    refused = f"error: {own}: expected sha256 {'0' * 64}, which {{}} says, found 9a129038"
+    done = run(script, *words, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert refused.format("--sha256") in done.stderr
+    (tmp_path / "own.pth.sha256").write_text(f"{'0' * 64}  own.pth\n")
+    done = run(script, *words)
+    assert done.returncode == 1
+    assert refused.format(tmp_path / "own.pth.sha256") in done.stderr
 
 
 def test_a_model_of_another_network_is_refused(facts, work, run, tmp_path):

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from common.facts import read_facts
+from common.npu_tools import benchmark_tool, trtexec
+from common.report.throughput_table import table
 from tests.conftest import DIRECTORIES
 
+HINT = "install_hint.py"  # no script: it stands there five times, for no directory imports another
 STEPS = ("pth2onnx", "preprocess", "get_info", "postprocess", "evaluate", "predict")
 MODULES = ("network", "preprocessing", "postprocessing", "task", "metric", "sample", "scoring")
 
@@ -51,7 +54,7 @@ def helps(folder: Path) -> dict[str, str]:
         "sys.modules.update(dict.fromkeys(('torch', 'torchvision', 'onnxruntime', 'onnxsim', 'skimage')))\n"
         "sys.path.insert(0, '')\n"
         "found = {}\n"
-        "for script in sorted(pathlib.Path().glob('*.py')):\n"
+        f"for script in sorted({{*pathlib.Path().glob('*.py')}} - {{pathlib.Path({HINT!r})}}):\n"
         "    sys.argv, printed = [script.name, '--help'], io.StringIO()\n"
         "    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):\n"
         "        runpy.run_path(script.name, run_name='__main__')\n"
@@ -78,6 +81,19 @@ def test_the_files_are_there(folder):
     expected += [folder / name for name in ("README.md", "requirements.txt", "requirements-export.txt")]
     expected += [folder / "patches", folder / "tests" / "deploy.py", folder / "tests" / "test_full_size.py"]
     assert [str(path) for path in expected if not path.exists()] == []
+
+
+def test_every_script_imports_the_hint_before_all_else(folder):
+    for path in folder.glob("*.py"):
+        # An older Python, which the guides name, must get as far as the hint.
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+        lines = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        if path.name == HINT:
+            assert imported(path) <= sys.stdlib_module_names
+        else:
+            assert next(line for line in lines if "__future__" not in line) == "import install_hint", path
+    other = DIRECTORIES[0] / HINT
+    assert (folder / HINT).read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -143,10 +159,15 @@ def test_the_readmes_commands_have_the_flags_that_they_name(folder):
 def test_the_readme_quotes_the_facts(folder):
     facts, readme = read_facts(folder), (folder / "README.md").read_text(encoding="utf-8")
     shown = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", readme)}
-    for figure in (*facts.accuracy.published.values(), *facts.accuracy.npu.values()):
+    upstream = facts.accuracy.upstream.figures if facts.accuracy.upstream else {}
+    figures = (facts.accuracy.published, facts.accuracy.npu, upstream)
+    for figure in (value for named in figures for value in named.values()):
         assert {figure, round(figure, 4), round(100 * figure, 4)} & shown, figure
-    assert facts.checkpoint.file in readme
-    assert (facts.checkpoint.sha256 or facts.checkpoint.md5 or "") in readme
+    for checkpoint in filter(None, (facts.checkpoint, facts.checkpoint.guides)):
+        assert checkpoint.file in readme
+        assert (checkpoint.sha256 or checkpoint.md5 or "") in readme
+        ids = [part for url in checkpoint.urls for part in re.findall(r"[\w-]{22,}", url)]
+        assert [name for name in ids if name not in readme] == []  # of Drive's and Baidu's files
 
 
 def test_what_is_known_of_the_data_set_is_counted(folder):
@@ -158,12 +179,28 @@ def test_what_is_known_of_the_data_set_is_counted(folder):
     assert accuracy.names is None or re.compile(accuracy.names)
 
 
-def test_the_readme_quotes_the_throughput_row_by_row(folder):
-    throughput, readme = read_facts(folder).throughput, (folder / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| (.+) \|$", readme, re.MULTILINE)
-    assert {int(batch) for batch, _ in rows} == {
-        batch for figures in throughput.values() for batch in figures
-    }
-    for batch, cells in rows:
-        shown = [float(cell) if cell[0].isdigit() else None for cell in cells.split(" | ")]
-        assert shown == [figures.get(int(batch)) for figures in throughput.values()], batch
+def test_the_readme_has_the_table_that_the_command_prints(folder):
+    def plain(row):
+        return re.sub(r"-+:?", "-", re.sub(r"\s+", "", row))
+
+    rows = [plain(line) for line in (folder / "README.md").read_text(encoding="utf-8").splitlines()]
+    printed = [plain(line) for line in table(read_facts(folder).throughput)]
+    assert printed[0] in rows
+    assert rows[rows.index(printed[0]) :][: len(printed)] == printed
+
+
+def test_the_readme_shows_printouts_of_the_guides_figures(folder):
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    throughput = read_facts(folder).throughput
+    chips, times = (
+        {figure for rates in figures.values() for figure in rates.values()}
+        for figures in (throughput.chips, throughput.batch_ms)
+    )
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    shown = "\n".join(block for language, block in blocks if language in ("", "text"))
+    rates = {run.chip_rate for run in benchmark_tool.parse(shown)}
+    means = {run.mean_ms for run in trtexec.parse(shown)}
+    assert (rates - chips, means - times) == (set(), set())
+    numbers = {float(number) for number in re.findall(r"(?<![\d.])\d+(?:\.\d+)?", readme)}
+    runs = {figure for run in throughput.runs.values() for figure in (run.pictures, run.seconds)}
+    assert (chips | times | runs) - numbers == set()

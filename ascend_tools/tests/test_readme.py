@@ -28,6 +28,10 @@ what it prints
 ```toml
 key = 1
 ```
+
+## What the guide does and this does not
+
+| `python old.py` | not needed |
 """
 
 

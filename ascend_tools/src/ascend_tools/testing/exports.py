@@ -27,7 +27,7 @@ def sources(folder: Path) -> list[Path]:
     found = [path for room in ROOMS for path in library.glob(f"{room}/*.py")]
     found += [library / "facts.py", library / "files.py"]
     parts = [path.parent for path in folder.glob("*/__init__.py") if path.parent.name != "tests"]
-    found += [path for part in (*parts, folder / "patches") for path in part.glob("*.py")]
+    found += [path for part in parts for path in part.glob("*.py")]
     return sorted([*found, *folder.glob("*.py"), *folder.glob("*.toml"), *folder.glob("*.config")])
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from ascend_tools.testing.guides import TABLES
 
 # A fenced block, or a command between single backticks; the other fenced blocks show what is printed.
 PLACES = re.compile(r"^```(\w*)\n(.*?)^```|(?<!`)`((?:python|pip|nox|\./)[^`]*)`", re.DOTALL | re.MULTILINE)
@@ -33,9 +37,11 @@ class Command:
 def read(path: Path) -> Iterator[Command | Shown]:
     """Yield a README's commands and what it shows of their output, in its order, two rounds of each loop.
 
-    Commands with a metavariable (`--model F`, `[--dry-run]`) say how something is called and are left out.
+    Commands with a metavariable (`--model F`, `[--dry-run]`) say how something is called and are left out, and so are
+    the tables at the end of a model's README, which quote the guide's.
     """
-    for number, match in enumerate(PLACES.finditer(path.read_text(encoding="utf-8"))):
+    text = path.read_text(encoding="utf-8").partition(f"\n## {TABLES[0]}\n")[0]
+    for number, match in enumerate(PLACES.finditer(text)):
         language, block, inline = match.groups()
         if inline:
             if not METAVARIABLE.search(inline):
@@ -84,4 +90,7 @@ class Pasted:
         program = self.programs.get(words[0])
         if program:
             return program(words, self.here)
-        return subprocess.run(["/bin/sh", "-c", command.text], cwd=self.here, check=False).returncode
+        # `python` in a shell script is the reader's, of the environment that runs this.
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        shell = ["/bin/sh", "-c", command.text]
+        return subprocess.run(shell, cwd=self.here, env={**os.environ, "PATH": path}, check=False).returncode
