@@ -245,7 +245,7 @@ def test_an_interrupt_in_the_consumer_ends_all_threads(doubling):
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from contextlib import closing
 import numpy as np
 from common import cli
@@ -254,6 +254,8 @@ from common.engine.stream import run
 from common.engine.task import Task
 from common.graph.outline import Value
 from common.timing import Stopwatch
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have its background jobs ignore it
 
 def prepare(number):
     return {"x": np.zeros(3, np.float32)}, number
