@@ -1,7 +1,5 @@
 """The guide's name for pth2onnx.py."""
 
-from __future__ import annotations
-
 import install_hint
 
 from pth2onnx import main

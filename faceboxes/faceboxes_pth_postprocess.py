@@ -1,7 +1,5 @@
 """The guide's name for postprocess.py."""
 
-from __future__ import annotations
-
 import install_hint
 
 from postprocess import main

@@ -28,9 +28,8 @@ CLASSES = (
 )
 LIST = "ImageSets/Main/test.txt"
 FAR = 1e6  # pixels; beyond any picture
-DATA = Path(
-    "data"
-)  # where VOCdevkit2007 is looked for; the guide's is in the directory of the published code
+# Where VOCdevkit2007 is looked for: here, and as in the guide in the directory of the published code.
+DATA = Path("data")
 SOURCE = Path("RFCN-pytorch.1.0")
 DATA_HELP = "The VOC2007 data set: the folder VOC2007 or one that holds it, or JPEGImages/ in it"
 DATA_ARGUMENT = f"{DATA_HELP} (default: %(default)s)."
