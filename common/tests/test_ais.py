@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.npu_tools.ais import Failure, Run, failure, parse
+from common.npu_tools.ais import Run, parse
+from common.npu_tools.ais_failure import Failure, failure
+from common.npu_tools.printouts import telling
 
 TIMES = {"min": 1.5, "max": 9.25, "mean": 2.0, "median": 1.75, "p99": 8.5}
 COPY = {"min": 0.5, "max": 0.5, "mean": 0.5, "median": 0.5, "p99": 0.5}
@@ -113,6 +115,28 @@ def test_several_devices_keep_their_runs(swapped):
 def test_devices_as_fast_as_each_other_are_told_apart():
     log = parse(LOG + LOG + DEVICES.replace("1000.0", "2000.0"))
     assert [run.device for run in log.runs] == [4, 6]
+
+
+def test_calls_with_several_devices_one_after_the_other():
+    slow = LOG.replace("2.0", "4.0").replace("2000", "1000")
+    log = parse(LOG + slow + DEVICES + slow + slow + DEVICES.replace("2000", "1000").replace("3000", "2000"))
+    assert [(run.device, run.throughput) for run in log.runs] == [(4, 2000), (6, 1000), (4, 1000), (6, 1000)]
+    assert [(each.devices, each.total) for each in log.several] == [
+        ({4: 2000, 6: 1000}, 3000),
+        ({4: 1000, 6: 1000}, 2000),
+    ]
+    assert (log.devices, log.total) == ({}, None)
+
+
+def test_a_device_that_was_named_twice():
+    log = parse(
+        LOG + LOG + DEVICES.replace("1000", "2000").replace("3000", "4000").replace("device_6", "device_4")
+    )
+    assert (log.devices, log.total) == ({4: 4000}, 4000)
+
+
+def test_devices_whose_summaries_are_missing():
+    assert [(run.device, run.throughput) for run in parse(DEVICES).runs] == [(4, 2000), (6, 1000)]
 
 
 def test_several_runs_keep_their_order():
@@ -245,3 +269,50 @@ def test_a_throughput_is_consistent_with_its_own_formula_only(mean, batch_size, 
         assert parse(text).runs[0].consistent is True
     elif not 0.99 < factor < 1.01:
         assert parse(text).runs[0].consistent is False
+
+
+def test_what_is_said_beside_the_figures_is_kept():
+    energy = "[INFO] NPU ID:4 energy consumption(J):59.5\n"
+    old = "[WARNING] aclruntime version:0.0.1 is lower please update aclruntime follow any one method\n"
+    log = parse(f"{old}[INFO] open device 2 success\n{LOG}{energy}")
+    assert (log.joules, log.lower, log.runs[0].device) == ({4: 59.5}, "0.0.1", 2)
+    assert parse("[WARNING] aclruntime0.0.1 version is lower please update\n").lower == "0.0.1"
+
+
+def test_a_summary_file_below_its_printout_is_no_second_run():
+    assert parse(LOG + json.dumps(JSON)).runs == [ONE]
+    assert len(parse(LOG + json.dumps({**JSON, "throughput": 1000.0})).runs) == 2
+
+
+def test_pieces_of_several_summary_files_are_several_runs():
+    piece = '"NPU_compute_time": {"min": 1.5, "max": 3, "mean": 2.0},\n"throughput": %s\n'
+    assert [run.throughput for run in parse(piece % 2000.0 + piece % 500.0).runs] == [2000, 500]
+
+
+@pytest.mark.parametrize(
+    ("calls", "overlapping"), [([1.5, 1.75], False), ([[0.5, 2.0], [1.0, 3.0]], True), ([], False)]
+)
+def test_calls_that_overlap_are_told_by_their_list(calls, overlapping):
+    (run,) = parse(json.dumps({**JSON, "npu_compute_time_list": calls})).runs
+    assert (run.overlapping, run.old) == (overlapping, False)
+
+
+def test_several_threads_print_a_mean_only():
+    text = HEAD + "[INFO] NPU_compute_time (ms): mean = 2.0\n" + RATE
+    assert parse(text).runs == [Run({"NPU_compute_time": {"mean": 2}}, 2000, 4, 2)]
+
+
+def test_the_telling_lines_of_a_file_are_enough():
+    noise = "[INFO] load /a/b\n" * 3
+    assert parse(telling(noise + LOG), noise + LOG).runs == [ONE]
+    assert parse("", json.dumps(JSON)).runs[0].throughput == 2000
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_an_output_that_cannot_be_split_is_told_with_its_sizes(padded):
+    name = "padding_infer_fake_file" if padded else "b.bin"
+    found = failure(
+        f"[ERROR] save out files error array shape:(1, 12, 7) filesinfo:[['a.bin', '{name}']] "
+        "files_count_perbatch:4 ndata.shape0:1\n"
+    )
+    assert (found.not_split, found.padded) == (((1, 12, 7), 4, 1), padded)

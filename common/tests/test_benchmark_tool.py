@@ -42,6 +42,8 @@ PURE_FIGURES = {"pure_infer": {"ave_throughputRate": 256.5, "ave_latency_ms_per_
         SUMMARY.replace("52.75,", "52.75"),  # a comma is missing
         SUMMARY.replace("[", "[INFO] ["),
         SUMMARY.replace("\n", "\r\n"),
+        SUMMARY.replace("\n", ""),  # all in one line
+        SUMMARY.replace("moduleLatency: 19.2", "moduleLatency:                    19.2"),
         SUMMARY.replace(": ", " = "),
         "\n".join(reversed(SUMMARY.splitlines()[1:])),
         f"{SUMMARY}[covers] inputs: 5, runs: 2, results there: 6\n",
@@ -89,6 +91,12 @@ def test_pure_inference_on_stdout_and_in_its_file():
     in_file = parse("ave_throughputRate = 256.5samples/s, ave_latency = 3.89864ms\n")
     assert in_file == [Run(PURE_FIGURES)]
     assert (in_file[0].pure, in_file[0].chip_rate) == (True, 256.5)
+
+
+def test_the_times_of_single_calls_are_kept_with_pure_inference():
+    first, second = parse(PURE + PURE.replace("number: 18", "number: 0").replace("31.5ms", "30ms"))
+    assert (first.calls, second.calls) == ({18: 31.5}, {0: 30})
+    assert parse(SUMMARY)[0].calls == {}
 
 
 def test_several_runs_keep_their_order_and_their_batch_sizes():

@@ -8,7 +8,7 @@ import pytest
 
 from ascend_tools.testing.reference import root
 from common.npu_tools.measured import Measurement, read
-from common.npu_tools.msame import Run, parse
+from common.npu_tools.msame import Run, calls, parse
 from tests.conftest import refused
 
 LOOPED = """\
@@ -43,6 +43,14 @@ Inference average time : 3.50 ms
 )
 def test_the_times_of_each_run_are_read(text, runs):
     assert parse(text) == runs
+
+
+def test_single_batches_and_the_name_of_the_model_are_read():
+    first, second = parse(LOOPED.replace("tiny.om", "tiny_bs8.om") + FILES)
+    assert (first.batch_size, first.calls, second.batch_size, second.calls) == (8, [31.5], None, [3.5])
+    assert calls(LOOPED[: LOOPED.index("Inference average")]) == [31.5]
+    command = './msame --model "./tiny_bs16.om" --outfmt BIN\n'
+    assert parse(command + FILES.replace("tiny.om", "other.om"))[0].batch_size == 16
 
 
 def test_a_file_says_images_per_second_by_the_batch_size_in_its_name(tmp_path):

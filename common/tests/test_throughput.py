@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ascend_tools.testing.reference import root
-from common.npu_tools import ais, benchmark_tool, trtexec
+from common.npu_tools import ais, ais_failure, benchmark_tool, trtexec
 from common.npu_tools.measured import Measurement, read
 from common.report.throughput import (
     CHIPS,
@@ -109,6 +109,7 @@ def there(write_model, monkeypatch, tmp_path):
         ("any.txt", BENCHMARK.format(80) + "[batch] size: 0\n", ("benchmark", 80, None)),
         ("ais_bs8.log", AIS.format(8, 2.0, 4000), ("ais_bench", 4000, 8)),
         ("ais.log", b"\xff\xfe\n" + AIS.format(8, 2.0, 4000).encode(), ("ais_bench", 4000, 8)),
+        ("ais.log", AIS.format(8, 2.0, 4000).encode("utf-16"), ("ais_bench", 4000, 8)),
         ("evaluate.log", "sample data\n500 inputs in 4.0 s, 125.00 inputs/s; in the network alone 2.0 s\n", ("evaluate.py", 125, None)),
     ],
 )  # fmt: skip
@@ -365,7 +366,7 @@ def test_ais_logs_of_real_runs(samples):
     found = {name: each for name, each in samples.items() if "ais_bench" in name}
     assert found
     for name, (text, expected) in found.items():
-        log, failed = ais.parse(text), ais.failure(text)
+        log, failed = ais.parse(text), ais_failure.failure(text)
         if "error" in expected["kind"]:
             assert (log.runs, bool(failed)) == ([], True), name
             wanted = {key: expected[key] for key in ("code", "acl_ret", "device") if key in expected}

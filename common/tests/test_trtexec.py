@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.npu_tools.trtexec import Run, parse
+from common.npu_tools.trtexec import Run, parse, trace
 
 STAMP = "[02/03/2024-04:05:06] [I] "
 OLD_LINES = """\
@@ -100,7 +100,7 @@ def test_other_percentiles_have_names_of_their_own():
         ("--shapes=a:8x3,b:8x7", 8),
         ("--shapes=a:8x3,b:9x7", None),
         ("--batch=32", 32),
-        ("--minShapes=image:1x3 --optShapes=image:4x3 --maxShapes=image:8x3", None),
+        ("--minShapes=image:1x3 --optShapes=image:4x3 --maxShapes=image:8x3", 4),
         ("--onnx=tiny.onnx", None),
         ("--batch=0", None),
     ],
@@ -137,6 +137,89 @@ def test_several_runs_keep_their_order_and_their_batch_sizes():
 def test_how_it_ended_and_with_what(version, name, result):
     (run,) = parse(f"&&&& {result} TensorRT.trtexec{version} # trtexec --onnx=tiny.onnx\n")
     assert (run.result, run.tensorrt, run.mean_ms) == (result, name, None)
+
+
+EARLY = """\
+batch: 32
+Average over 10 runs is 2.25 ms (host walltime is 2.5 ms, 99% percentile time is 3).
+Average over 10 runs is 2.75 ms (host walltime is 3 ms, 99% percentile time is 3.5).
+"""
+
+
+def test_early_versions_print_means_of_a_few_calls_only():
+    (run,) = parse(EARLY)
+    assert (run.mean_ms, run.batch_size, run.implicit, run.averages) == (2.5, 32, True, [2.25, 2.75])
+    assert [each.mean_ms for each in parse(EARLY + "&&&& PASSED TensorRT.trtexec # ./trtexec\n" + EARLY)] == [
+        2.5,
+        2.5,
+    ]
+
+
+def test_statistics_may_stand_below_their_heading_without_their_signs():
+    text = "[I] GPU Compute Time: \nmin = 1.75 ms, \nmax = 5.5 ms, \nmean = 2.5 ms, \nmedian = 2.25 ms\n"
+    assert parse(text)[0].times == {
+        "GPU Compute Time": {name: COMPUTE[name] for name in ("min", "max", "mean", "median")}
+    }
+
+
+def test_a_statistic_whose_heading_was_left_out_is_no_others():
+    kept = [line for line in OLD.splitlines() if "Enqueue" not in line and "min: 0.5" not in line]
+    (run,) = parse("\n".join(kept))
+    assert run.times["Latency"] == {"min": 2.25, "max": 7.5, "mean": 3.25, "median": 3, "p99": 7}
+
+
+@pytest.mark.parametrize(
+    ("lines", "batch_size", "implicit"),
+    [
+        ("Input binding for image with dimensions 16x3x4x6 is created.", 16, False),
+        ("Created input binding for a with dimensions 4x3x6x6\nCreated input binding for b with dimensions 4x7", 4, False),
+        ("Input binding for a with dimensions 4x3\nInput binding for b with dimensions 1x3", None, False),
+        ("Created input binding for data with dimensions 3x4x6", None, False),  # perhaps without an axis for the batch
+        ("Batch: 8\nCreated input binding for data with dimensions 3x4x6x6", 8, True),
+        ("Batch: Explicit\nInput inference shape : image=2x3x4x6", 2, False),
+        ("Output binding for image with dimensions 16x3 is created.", None, False),
+    ],
+)  # fmt: skip
+def test_the_batch_size_is_that_of_the_inputs(lines, batch_size, implicit):
+    (run,) = parse(log(lines) + NEW)
+    assert (run.batch_size, run.implicit) == (batch_size, implicit)
+
+
+def test_what_is_said_of_the_measurement_is_kept():
+    lines = "Streams: 2\nTensorRT version: 8.5.2\nTiming trace has 1198 queries over 3.05 s\n"
+    bound = "* Throughput may be bound by Enqueue Time rather than GPU Compute and the GPU may be under-utilized.\n"
+    (run,) = parse(log(lines) + NEW + log(bound) + NOISE)
+    assert (run.streams, run.tensorrt, run.counted, run.queries) == (2, "8.5.2", 1198, 1198)
+    assert (run.unstable_pct, run.warnings) == (13, [bound[2:].strip()])
+    (run,) = parse(log("Timing trace has 0 queries over 3.05 s") + NEW)
+    assert run.queries == 1200
+
+
+def test_the_means_before_the_summary_tell_of_a_log_that_was_cut_off():
+    text = log("Average on 10 runs - GPU latency: 33.5 ms - Host latency: 35 ms (enqueue 34.5 ms)\n")
+    assert (trace(text * 2), parse(text * 2)) == ([33.5, 33.5], [])
+
+
+@pytest.mark.parametrize(
+    ("banner", "version"),
+    [
+        ("&&&& PASSED TensorRT_RTX.tensorrt_rtx [TensorRT-RTX v1.2.0]", "1.2.0"),
+        ("&&&& PASSED TensorRT.trtexec [TensorRT v8503] # C:\\trt\\trtexec.exe", "8.5.3"),
+        ("&&&& PASSED TensorRT.giexec # ./giexec", None),
+    ],
+)
+def test_kin_of_trtexec_end_alike(banner, version):
+    (run,) = parse(f"{NEW}{banner}\n")
+    assert (run.result, run.tensorrt, run.mean_ms) == ("PASSED", version, 2.5)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["2024-02-03T04:05:06.789Z [02/03/2024-04:05:06] [I] ", "node-0 | INFO | [I] ", "[02/03/2024-04:05:06] "],
+)
+def test_other_programs_may_put_their_own_before_a_line(stamp):
+    (run,) = parse(log(NEW_LINES, stamp))
+    assert (run.mean_ms, run.throughput) == (2.5, 395.5)
 
 
 LINES = [*OLD.splitlines(), *NEW.splitlines(), *PASSED.splitlines(), NOISE]

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.npu_tools.printouts import NUMBER, failures, lines, number
+from common.npu_tools import ais_devices
+from common.npu_tools.ais_devices import Several
+from common.npu_tools.printouts import NUMBER, lines, number
 
 COMPUTE = "NPU_compute_time"
 TIMES = (COMPUTE, "H2D_latency", "D2H_latency")
@@ -31,13 +33,10 @@ _FORMULA = re.compile(
     re.IGNORECASE,
 )
 _ALONE = re.compile(rf"(?:\[INFO\]\s*)?throughput\s*[:=]\s*({NUMBER})(?:\s*(?:fps|images/s))?", re.IGNORECASE)
-_DEVICE = re.compile(rf"\bi:([0-9]{{1,4}})\s+device_([0-9]{{1,4}})\s+throughput:\s*({NUMBER})")
-_TOTAL = re.compile(rf"\bsummary throughput:\s*({NUMBER})")
-_CODE = re.compile(r"^\s*(E[A-Z]?[0-9]{3,5}):", re.MULTILINE)
-_RETURNED = re.compile(r"\b(?:ret|result)(?:\s*[=:]\s*|\s+is\s+)([0-9]{5,6})(?![0-9])")
-_NOT_OPENED = re.compile(r"\bopen device ([0-9]{1,4}) failed")
-_MISMATCH = re.compile(r"\barg([0-9]{1,4}) tensorsize: ?([0-9]{1,18}) filesize: ?([0-9]{1,18}) not match")
 _FRAGMENT = re.compile(rf'"({_NAMES})"\s*:\s*(\{{[^{{}}]*\}})|"throughput"\s*:\s*({NUMBER})')
+_OPENED = re.compile(r"\bopen device ([0-9]{1,4}) success")
+_ENERGY = re.compile(rf"\bNPU ID:\s*([0-9]{{1,9}}) energy consumption\(J\):\s*({NUMBER})")
+_LOWER = re.compile(r"\baclruntime(?: version)?:?\s*([0-9][0-9.]{0,20}|None)(?: version)? is lower")
 
 
 @dataclass
@@ -50,7 +49,11 @@ class Run:
         batch_size: as the line of the throughput says, a mean where sizes differ; else what makes the throughput out of
             the mean.
         mean_ms: the mean time of a batch that the throughput was computed from, where it is printed.
-        device: the device's number, where several were measured.
+        device: the device's number, where it is printed.
+        derived: whether the batch size is no printed one, but what makes the throughput out of the mean.
+        overlapping: whether the calls of several threads overlap: the mean is then the busy time by the calls, and may be
+            below each single one.
+        old: whether it is a summary file of `ais_infer`, whose successors count the times.
     """
 
     times: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -58,6 +61,9 @@ class Run:
     batch_size: float | None = None
     mean_ms: float | None = None
     device: int | None = None
+    derived: bool = field(default=False, compare=False)
+    overlapping: bool = field(default=False, compare=False)
+    old: bool = field(default=False, compare=False)
 
     @property
     def consistent(self) -> bool | None:
@@ -71,48 +77,36 @@ class Run:
 
 @dataclass
 class Log:
-    """The runs in a printout, in their order; with several devices each one's throughput, and their sum as printed."""
+    """The runs in a printout, in their order, and the calls with several devices among them.
 
-    runs: list[Run]
-    devices: dict[int, float] = field(default_factory=dict)
-    total: float | None = None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What a log says of a run that failed: the lines, CANN's code and return value, the device that was not opened.
-
-    `mismatch` is the number of an input, the bytes that the model takes for it and the bytes of the file.
+    `joules` is the energy by the number of the NPU, `lower` the version of an aclruntime that ais_bench finds too old.
     """
 
-    lines: tuple[str, ...]
-    code: str | None
-    returned: int | None
-    device: int | None
-    mismatch: tuple[int, int, int] | None
+    runs: list[Run]
+    several: list[Several] = field(default_factory=list)
+    joules: dict[int, float] = field(default_factory=dict)
+    lower: str | None = None
+
+    @property
+    def devices(self) -> dict[int, float]:
+        """Images per second by device, where all that was printed is of one call with several."""
+        return self.several[0].devices if len(self.several) == 1 else {}
+
+    @property
+    def total(self) -> float | None:
+        """Their sum as printed."""
+        return self.several[0].total if len(self.several) == 1 else None
 
 
-def failure(text: str) -> Failure | None:
-    """Return what a log says of a failure, None where it says nothing of one."""
-    told = failures(text)
-    if not told:
-        return None
-    code, returned, device = (pattern.search(text) for pattern in (_CODE, _RETURNED, _NOT_OPENED))
-    sizes = _MISMATCH.search(text)
-    return Failure(
-        told,
-        code[1] if code else None,
-        int(returned[1]) if returned else None,
-        int(device[1]) if device else None,
-        (int(sizes[1]), int(sizes[2]), int(sizes[3])) if sizes else None,
-    )
+def parse(text: str, file: str | None = None) -> Log:
+    """Return the performance summaries in a log, in a summary file or in a piece of one.
 
-
-def parse(text: str) -> Log:
-    """Return the performance summaries in a log, in a summary file or in a piece of one."""
+    `file` is the whole of it, where the text is only its telling lines.
+    """
     log = Log([])
     current: Run | None = None  # the run whose lines are being read; its throughput is the last of them
     columns: list[str] = []
+    opened: set[str] = set()
     for line in lines(text):
         columns = _columns(line) or columns
         timed, stated = _times(line, columns), _throughput(line)
@@ -126,10 +120,20 @@ def parse(text: str) -> Log:
         if current and stated:
             current.batch_size, current.mean_ms, current.throughput = stated
             current = None
-        _note_devices(log, line)
-    log.runs += _summaries(text)
+        _note_whole(log, line)
+        ais_devices.note(log.several, line)
+        opened.update(_OPENED.findall(line))
+    ais_devices.name(log.several, log.runs, Run)
+    whole = text if file is None else file
+    if '"throughput"' in whole or f'"{COMPUTE}"' in whole:
+        printed = {run.throughput for run in log.runs} - {None}
+        log.runs += [
+            run for run in _summaries(whole) if run.throughput not in printed
+        ]  # not shown a second time
     for run in log.runs:
         _complete(run)
+        if len(opened) == 1 and run.device is None:
+            run.device = int(*opened)
     return log
 
 
@@ -171,49 +175,49 @@ def _statistics(text: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _note_devices(log: Log, line: str) -> None:
-    """Note a line about one device of several, or about all; the run of the same throughput, or place, is a device's."""
-    total, each = _TOTAL.search(line), _DEVICE.search(line)
-    if total:
-        log.total = number(total[1])
-    throughput = number(each[3]) if each else None
-    if each and throughput is not None:
-        order, device = int(each[1]), int(each[2])
-        log.devices[device] = throughput
-        free = [run for run in log.runs if run.device is None]
-        same = [run for run in free if run.throughput == throughput]
-        placed = [run for run in log.runs[order : order + 1] if run.device is None]
-        for run in [*same, *placed][:1]:
-            run.device = device
+def _note_whole(log: Log, line: str) -> None:
+    """Note what a line says of all runs: the energy, a library that is too old."""
+    if (energy := _ENERGY.search(line)) and (joules := number(energy[2])) is not None:
+        log.joules[int(energy[1])] = joules
+    if lower := _LOWER.search(line):
+        log.lower = lower[1]
 
 
 def _summaries(text: str) -> list[Run]:
-    """Return the run of a summary file, of `*sum*mary.json` as a whole or of a piece of it as guides quote it."""
+    """Return the runs of summary files, of `*sum*mary.json` as a whole or of pieces of them as guides quote them."""
     try:
-        found = json.loads(text)
+        found = [json.loads(text)]
     except (ValueError, RecursionError):
-        found = _fragment(text)
-    if not isinstance(found, Mapping):
-        return []
-    times = {name: _statistics_of(found[name]) for name in TIMES if isinstance(found.get(name), Mapping)}
-    throughput = found.get("throughput")
-    if not times and throughput is None:
-        return []
-    value = number(str(throughput))
-    return [Run({name: each for name, each in times.items() if each}, value)]
+        found = list(_fragments(text))
+    return [run for each in found if isinstance(each, Mapping) and (run := _summary(each))]
 
 
-def _fragment(text: str) -> dict[str, Any]:
+def _summary(found: Mapping[str, Any]) -> Run | None:
+    tables = {name: found[name] for name in TIMES if isinstance(found.get(name), Mapping)}
+    times = {name: each for name, table in tables.items() if (each := _statistics_of(table))}
+    if not times and found.get("throughput") is None:
+        return None
+    run = Run(times, number(str(found.get("throughput"))))
+    calls = found.get("npu_compute_time_list")
+    run.overlapping = isinstance(calls, list) and bool(calls) and isinstance(calls[0], list)
+    run.old = bool(tables) and not any("count" in table for table in tables.values())
+    return run
+
+
+def _fragments(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the summaries that pieces in a text are of; what comes a second time begins the next one."""
     found: dict[str, Any] = {}
     for match in _FRAGMENT.finditer(text):
-        if match[1]:
-            try:
-                found[match[1]] = json.loads(match[2])
-            except ValueError:
-                continue
-        else:
-            found["throughput"] = match[3]
-    return found
+        name = match[1] or "throughput"
+        try:
+            value = json.loads(match[2]) if match[1] else match[3]
+        except ValueError:
+            continue
+        if name in found:
+            yield found
+            found = {}
+        found[name] = value
+    yield found
 
 
 def _statistics_of(table: Mapping[str, Any]) -> dict[str, float]:
@@ -234,3 +238,4 @@ def _complete(run: Run) -> None:
     if run.batch_size is None and run.mean_ms and run.throughput:
         made = run.throughput * run.mean_ms / 1000
         run.batch_size = max(float(round(made)), 1.0) if made < math.inf else None
+        run.derived = True

@@ -12,17 +12,12 @@ from common.cli import shorten
 from common.errors import GuideError
 from common.files import read_bytes
 from common.npu_tools import ais, benchmark_tool, msame, trtexec
-from common.npu_tools.printouts import NUMBER, failures, lines, number, size
+from common.npu_tools.printouts import NUMBER, decode, failures, lines, number, size, telling, unusable
 from common.report.throughput import run_rate
 
 _NAMED = re.compile(r"(?:batchsize_|_bs)([0-9]{1,9})(?![0-9])")
 # What every evaluate.py prints of its run over a data set.
 _EVALUATED = re.compile(rf"([0-9]{{1,9}}) inputs? in ({NUMBER}) s\b")
-# A speed that is none, as C++, Python and JSON write it, or has a comma; "inf" is not the beginning of a word.
-_UNUSABLE = re.compile(
-    r"(?:throughput|\bmean\b)[^\n\r,]{0,200}?[:=(]\s*(?:[-+]?(?:nan|inf(?:inity)?)(?:samples|ms|(?![a-z]))|-[0-9]|[0-9.]{1,40},[0-9])",
-    re.IGNORECASE,
-)
 _DIGITS = 1e-3  # how far the figures of a printout may be off for having few digits
 _NEXT = "measure again, or name the file of a run that ended well"
 
@@ -52,29 +47,35 @@ class Measurement:
 
 def read(path: Path) -> list[Measurement]:
     """Return what a file says; figures that contradict themselves, failures and files without figures are errors."""
-    text = read_bytes(path).decode("utf-8", "replace")
+    file = decode(read_bytes(path))
+    text = telling(file)
     failed = failures(text)
     if failed:
         raise GuideError(
             f"{path}: expected the figures of a run that ended well, found: {shorten(line[:200] for line in failed)}; {_NEXT}, "
             "or remove these lines from the file if they are of another program."
         )
-    if unusable := _UNUSABLE.search(text):
+    if found_none := unusable(text):
         raise GuideError(
-            f"{path}: expected figures above 0, as in 82.9, found {unusable[0][-200:]!r}; {_NEXT}."
+            f"{path}: expected figures above 0, as in 82.9, found {found_none[-200:]!r}; {_NEXT}."
         )
-    rehearsed = rehearsal.is_rehearsed(text)
+    rehearsed = rehearsal.is_rehearsed(file)
     found = [
         replace(each, rehearsed=rehearsed)
-        for read_tool in (_of_benchmark, _of_ais, _of_msame, _of_trtexec, _of_evaluation)
-        for each in read_tool(path, text)
+        for each in (
+            *_of_benchmark(text),
+            *_of_ais(path, text, file),
+            *_of_msame(path, text),
+            *_of_trtexec(path, text),
+            *(Measurement("evaluate.py", rate) for rate in evaluations(text)),
+        )
     ]
     if not found:
         raise GuideError(
             f"{path}: expected figures as benchmark, ais_infer, ais_bench, msame, trtexec, common.infer or evaluate.py print them, found "
             f"none; {_NEXT}."
         )
-    named = [each for digits in _NAMED.findall(path.name) if (each := size(digits))]
+    named = named_sizes(path)
     inside = {each.batch_size for each in found}
     if named and inside == {None}:
         return [replace(each, batch_size=named[-1]) for each in found]
@@ -98,15 +99,15 @@ def _check_mean(path: Path, times: Mapping[str, float]) -> None:
         )
 
 
-def _of_benchmark(_: Path, text: str) -> Iterator[Measurement]:
+def _of_benchmark(text: str) -> Iterator[Measurement]:
     for run in benchmark_tool.parse(text):
         if run.chip_rate is not None:
             yield Measurement("benchmark", run.chip_rate, None, run.batch_size, run.device, run.pure)
 
 
-def _of_ais(path: Path, text: str) -> Iterator[Measurement]:
-    pure = "pure_infer_data" in text
-    for run in ais.parse(text).runs:
+def _of_ais(path: Path, text: str, file: str) -> Iterator[Measurement]:
+    pure = "pure_infer_data" in file
+    for run in ais.parse(text, file).runs:
         batch_size = None if run.batch_size is None else size(str(run.batch_size))
         _check_mean(path, run.times.get(ais.COMPUTE, {}))
         if run.consistent is False:
@@ -126,15 +127,21 @@ def _of_msame(path: Path, text: str) -> Iterator[Measurement]:
             raise GuideError(
                 f"{path}: expected a mean time of a batch above 0 ms, found {run.batch_ms}; {_NEXT}."
             )
-        yield Measurement("msame", None, run.batch_ms, None, run.device, run.pure)
+        yield Measurement("msame", None, run.batch_ms, run.batch_size, run.device, run.pure)
 
 
-def _of_evaluation(_: Path, text: str) -> Iterator[Measurement]:
+def evaluations(text: str) -> Iterator[float]:
+    """Yield the images per second of each run over a data set that an evaluate.py printed in a text."""
     for line in lines(text):
         run = _EVALUATED.match(line)
         seconds = number(run[2]) if run else None
         if run and seconds:
-            yield Measurement("evaluate.py", run_rate(int(run[1]), seconds))
+            yield run_rate(int(run[1]), seconds)
+
+
+def named_sizes(path: Path) -> list[int]:
+    """Return the batch sizes that a file's name tells, as in `perf_vision_batchsize_16_device_0.txt`."""
+    return [each for digits in _NAMED.findall(path.name) if (each := size(digits))]
 
 
 def _of_trtexec(path: Path, text: str) -> Iterator[Measurement]:

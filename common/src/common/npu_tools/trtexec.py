@@ -1,7 +1,7 @@
-"""What NVIDIA's `trtexec` prints of its performance, which the guides measure GPUs with; TensorRT 7 to 10.
+"""What NVIDIA's `trtexec` prints of its performance, which the guides measure GPUs with; TensorRT 2 to 10 and RTX.
 
 TensorRT 7 prints a heading ("GPU Compute") and a line for each statistic, later versions one line ("GPU Compute Time:
-min = ..."). The times are those of a batch.
+min = ..."), earlier ones a mean for every few calls. The times are those of a batch.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from statistics import fmean
 
-from common.npu_tools.printouts import NUMBER, lines, number, size
+from common.npu_tools.printouts import NUMBER, lines, number
+from common.npu_tools.trtexec_batch import Batch
 
 COMPUTE = "GPU Compute Time"
 _SECTIONS = {
@@ -23,11 +25,14 @@ _SECTIONS = {
     "gpu compute": COMPUTE,
     "gpu compute time": COMPUTE,
 }
-_PREFIX = re.compile(r"^(?:\[[0-9/:.\s-]+\]\s*)?(?:\[[VIWE]\]\s*)?(?:\[TRT\]\s*)?")
+# What programs put before a line, the last of it "[I]" and its kin; else the time alone.
+_PREFIX = re.compile(r"^(?:.{0,200}?\[[VIWEF]\]\s*|\[[0-9/:.\s-]+\]\s*)(?:\[TRT\]\s*)?")
 _ONE_LINE = re.compile(r"([\w -]+?):\s*(min\s*=.*)", re.IGNORECASE)
 _STATISTIC = re.compile(rf"\b(min|max|mean|median)\s*[:=]\s*({NUMBER})\s*ms", re.IGNORECASE)
+_ALONE = re.compile(r"(?:min|max|mean|median|percentile)\b")
+_PERCENT = r"([0-9]{1,2}(?:\.[0-9]{1,4})?)%"
 _PERCENTILE = re.compile(
-    rf"\bpercentile(?:\(([0-9]{{1,2}})%\)\s*=\s*({NUMBER})\s*ms|:\s*({NUMBER})\s*ms at ([0-9]{{1,2}})%)",
+    rf"\bpercentile(?:\({_PERCENT}\)\s*=\s*({NUMBER})\s*ms|:\s*({NUMBER})\s*ms at {_PERCENT})",
     re.IGNORECASE,
 )
 _TOTALS = {
@@ -35,10 +40,17 @@ _TOTALS = {
     "walltime_s": re.compile(rf"(?:total host )?walltime:\s*({NUMBER})\s*s\b", re.IGNORECASE),
     "compute_s": re.compile(rf"total (?:gpu )?compute time:\s*({NUMBER})\s*s\b", re.IGNORECASE),
 }
-_BANNER = re.compile(r"&&&&\s*(RUNNING|PASSED|FAILED)\s+TensorRT\.trtexec(?:\s*\[TensorRT v([0-9]{4,7})\])?")
-_BATCH = re.compile(r"--batch=([0-9]{1,9})(?![0-9])")
-_SHAPES = re.compile(r"--shapes=(\S+)|Input inference shape\s*:\s*(\S+)")
-_LEADING = re.compile(r"[:=]'?\"?([0-9]{1,9})x")
+_UNSTABLE = re.compile(rf"unstable, with coefficient of variance = ({NUMBER})\s*%")
+_QUERIES = re.compile(rf"Timing trace has ([0-9]{{1,12}}) queries over ({NUMBER})\s*s")
+_TRACE = re.compile(rf"Average on [0-9]{{1,9}} runs - GPU latency: ({NUMBER}) ms")  # TensorRT 7 and later
+_AVERAGE = re.compile(rf"Average over ([0-9]{{1,9}}) runs is ({NUMBER}) ms", re.IGNORECASE)  # earlier ones
+_BANNER = re.compile(
+    r"&&&&\s*(RUNNING|PASSED|FAILED)\s+\S*(?:trtexec|giexec|tensorrt[_-]rtx)\S*"
+    r"(?:\s*\[TensorRT(?:[-_ ]RTX)? v([0-9]{4,7}|[0-9.]{3,12})\])?",
+    re.IGNORECASE,
+)
+_VERSION = re.compile(r"TensorRT version:\s*([0-9]{1,3}(?:\.[0-9]{1,4}){1,3})$", re.IGNORECASE)
+_STREAMS = re.compile(r"(?:--(?:infS|s)treams=|Streams:\s*)([0-9]{1,4})(?![0-9])")
 
 
 @dataclass
@@ -53,6 +65,12 @@ class Run:
         result: "PASSED" or "FAILED", where it is printed.
         tensorrt: TensorRT's version, where it is printed.
         batch_size: as the command line or the inference options say.
+        implicit: whether the network has no axis of its own for the batch; the throughput then counts images.
+        streams: how many batches are computed at the same time, where it is printed.
+        counted: how many batches were measured, where it is printed.
+        averages: of early versions, which print nothing else: mean milliseconds of every few calls.
+        unstable_pct: the coefficient of variance of the GPU's times, where trtexec finds it too high.
+        warnings: what else trtexec says of the figures.
     """
 
     times: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -62,15 +80,24 @@ class Run:
     result: str | None = None
     tensorrt: str | None = None
     batch_size: int | None = None
+    implicit: bool = field(default=False, compare=False)
+    streams: int | None = field(default=None, compare=False)
+    counted: int | None = field(default=None, compare=False)
+    averages: list[float] = field(default_factory=list, compare=False)
+    unstable_pct: float | None = field(default=None, compare=False)
+    warnings: list[str] = field(default_factory=list, compare=False)
 
     @property
     def mean_ms(self) -> float | None:
         """Mean milliseconds that the GPU computed a batch."""
-        return self.times.get(COMPUTE, {}).get("mean")
+        mean = self.times.get(COMPUTE, {}).get("mean")
+        return fmean(self.averages) if mean is None and self.averages else mean
 
     @property
     def queries(self) -> int | None:
         """How many batches were measured."""
+        if self.counted is not None:
+            return self.counted
         count = 1000 * self.compute_s / self.mean_ms if self.compute_s and self.mean_ms else 0.0
         return round(count) if 0 < count < math.inf else None
 
@@ -80,52 +107,86 @@ class Run:
         return self.queries / self.walltime_s if self.queries and self.walltime_s else None
 
 
+class _About:
+    """What is said of a run before its first figure, and of all of them by the banner at the end."""
+
+    def __init__(self) -> None:
+        self.batch, self.section = Batch(), ""
+        self.tensorrt: str | None = None
+        self.streams: int | None = None
+        self.counted: int | None = None
+
+    def note(self, line: str) -> None:
+        self.batch.note(line)
+        self.section = _SECTIONS.get(line.lower().rstrip(": "), self.section)
+        if any(total.fullmatch(line) for total in _TOTALS.values()):
+            self.section = ""  # the last line of a section, as version 7 prints it
+        if version := _VERSION.search(line):
+            self.tensorrt = version[1]
+        if streams := _STREAMS.search(line):
+            self.streams = int(streams[1])
+        if queries := _QUERIES.search(line):
+            self.counted = int(queries[1]) or None  # version 7 says 0 where it says 0 qps
+
+    def tell(self, run: Run) -> None:
+        run.batch_size = self.batch.size or run.batch_size
+        run.implicit = self.batch.implicit or run.implicit
+        run.tensorrt = run.tensorrt or self.tensorrt
+        run.streams = run.streams or self.streams
+        run.counted = self.counted if run.counted is None else run.counted
+
+
 def parse(text: str) -> list[Run]:
     """Return the runs in a log, in their order; one that failed has no times."""
     runs: list[Run] = []
-    section = ""
-    batch_size: int | None = None
+    about = _About()
     ended = True
     for raw in lines(text):
         line = _PREFIX.sub("", raw).strip()
         banner = _BANNER.search(line)
-        if banner and banner[1] == "RUNNING":
-            batch_size, section, ended = None, "", True
-        batch_size = _batch_size(line) or batch_size
-        found = _read(line, section)
-        heading = _SECTIONS.get(line.lower().rstrip(":"))
-        section = heading or section
-        if not found and not (banner and banner[1] != "RUNNING"):
+        if banner and banner[1].upper() == "RUNNING":
+            about, ended = _About(), True
+            about.tensorrt = _version(banner[2])
+        about.note(line)
+        found = _read(line, about.section)
+        if runs and not ended:
+            _warn(runs[-1], line)
+        if not found and not (banner and banner[1].upper() != "RUNNING"):
             continue
         if ended or (found and _repeats(runs[-1], found)):
             runs.append(Run())
             ended = False
-        run = runs[-1]
-        run.batch_size = batch_size or run.batch_size
-        for name, value in found.items():
-            if isinstance(value, dict):
-                run.times.setdefault(name, {}).update(value)
-            else:
-                setattr(run, name, value)
+        _add(runs[-1], found)
+        about.tell(runs[-1])
         if banner:
-            run.result, run.tensorrt = banner[1], _version(banner[2])
-            batch_size, ended = None, True
+            runs[-1].result = banner[1].upper()
+            runs[-1].tensorrt = _version(banner[2]) or runs[-1].tensorrt
+            about, ended = _About(), True
     return runs
 
 
-def _read(line: str, section: str) -> dict[str, float | dict[str, float]]:
+def trace(text: str) -> list[float]:
+    """Return the mean milliseconds of every few calls that are printed before the summary, of a log cut off, too."""
+    found = (_TRACE.search(line) for line in lines(text))
+    return [value for each in found if each and (value := number(each[1])) is not None]
+
+
+Found = dict[str, float | dict[str, float]]
+
+
+def _read(line: str, section: str) -> Found:
     """Return what one line says: statistics by what is timed, or a figure of the whole."""
     for name, pattern in _TOTALS.items():
         total = pattern.fullmatch(line)
         if total and (value := number(total[1])) is not None:
             return {name: value}
+    if (average := _AVERAGE.search(line)) and (mean := number(average[2])) is not None:
+        return {"average": mean}
     one = _ONE_LINE.fullmatch(line)
     if one:
         timed = _SECTIONS.get(one[1].strip().lower())
         return {timed: _statistics(one[2])} if timed else {}
-    statistics = (
-        _statistics(line) if section and re.match(r"(?:min|max|mean|median|percentile)\s*:", line) else {}
-    )
+    statistics = _statistics(line) if section and _ALONE.match(line) else {}
     return {section: statistics} if statistics else {}
 
 
@@ -137,30 +198,37 @@ def _statistics(text: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _repeats(run: Run, found: dict[str, float | dict[str, float]]) -> bool:
+def _repeats(run: Run, found: Found) -> bool:
     """Whether a line says again what a run already has: then it is the next run's."""
     return any(
         bool(run.times.get(name, {}).keys() & value.keys())
         if isinstance(value, dict)
-        else getattr(run, name) is not None
+        else name != "average" and getattr(run, name) is not None
         for name, value in found.items()
     )
 
 
-def _batch_size(line: str) -> int | None:
-    """Return the batch size that a command line or an option says, where all inputs have the same."""
-    if batch := _BATCH.search(line):
-        return size(batch[1])
-    leading = {
-        each for match in _SHAPES.finditer(line) for each in _LEADING.findall(match[1] or f"={match[2]}")
-    }
-    return size(leading.pop()) if len(leading) == 1 else None
+def _add(run: Run, found: Found) -> None:
+    for name, value in found.items():
+        if isinstance(value, dict):
+            run.times.setdefault(name, {}).update(value)
+        elif name == "average":
+            run.averages.append(value)
+        else:
+            setattr(run, name, value)
+
+
+def _warn(run: Run, line: str) -> None:
+    if unstable := _UNSTABLE.search(line):
+        run.unstable_pct = number(unstable[1])
+    elif line.startswith("* "):
+        run.warnings.append(line[2:])
 
 
 def _version(digits: str | None) -> str | None:
     """Return 10.9.0 for v100900 and 8.4.1 for v8401: from TensorRT 10 on each part has two digits."""
-    if digits is None:
-        return None
+    if digits is None or "." in digits:
+        return digits
     value = int(digits)
     if len(digits) > 4:
         return f"{value // 10000}.{value // 100 % 100}.{value % 100}"
