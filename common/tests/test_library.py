@@ -35,7 +35,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch, name, library):
     monkeypatch.setattr(sys, "path", [])
     with refused(
         f"the sample pictures come with {library!r}, which is not installed: "
-        "pip install -r requirements-export.txt, or give a data set with --data."
+        "pip install matplotlib scikit-image, or give a data set with --data."
     ):
         library_picture(name)
 

@@ -18,7 +18,7 @@ from common.facts import Facts, read_facts
 from common.files import json_text
 from common.npu_tools import atc_lines, atc_log, convert, smi
 from common.npu_tools.atc_command import JOB_TYPES, atc_command
-from common.npu_tools.atc_options import LOG_LEVELS
+from common.npu_tools.atc_options import LOG_LEVELS, doubts
 
 
 def _batch_sizes(text: str) -> list[int]:
@@ -46,6 +46,8 @@ def _convert_all(facts: Facts, options: argparse.Namespace) -> int:
     onnx = options.model or Path(facts.atc.onnx or facts.onnx)
     soc_version = options.soc_version or smi.soc_version()
     given = dict(options.option) | ({"log": options.log} if options.log else {})
+    for doubt in doubts({name: str(value) for name, value in facts.atc.options.items()} | given, soc_version):
+        print(f"note: {doubt}.", file=sys.stderr, flush=True)
     failed = {}
     for size in options.batch_size:
         try:

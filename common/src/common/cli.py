@@ -168,11 +168,11 @@ def announce(what: str) -> None:
     print(f"{what} ...", file=sys.stderr, flush=True)
 
 
-def progress(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
+def progress(items: Iterable[Item], total: int, what: str, unit: str = "img") -> Iterable[Item]:
     """Show a progress bar on stderr, on a terminal only, once the work has taken two seconds."""
     from tqdm import tqdm
 
-    bar: Iterable[Item] = tqdm(items, desc=what, total=total, disable=None, delay=2, unit="img")
+    bar: Iterable[Item] = tqdm(items, desc=what, total=total, disable=None, delay=2, unit=unit)
     return bar
 
 

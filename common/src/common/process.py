@@ -133,11 +133,12 @@ def _run(
         start_new_session=True,  # a group of its own, which can be ended as a whole
         cwd=folder,
     )
-    # In a thread: a driver that hangs keeps even a killed program, and the pipe stays open.
-    printed: SimpleQueue[str | None] = SimpleQueue()
-    threading.Thread(target=_read, args=(process, printed), daemon=True).start()
-    guard = _guard(process)
+    guard: subprocess.Popen[str] | None = None
     try:
+        # In a thread: a driver that hangs keeps even a killed program, and the pipe stays open.
+        printed: SimpleQueue[str | None] = SimpleQueue()
+        threading.Thread(target=_read, args=(process, printed), daemon=True).start()
+        guard = _guard(process)
         while (line := limits.next(printed)) is not None:
             lines.append(line)
             kept.write(line)
@@ -161,7 +162,8 @@ def _run(
             + remedy
         ) from None
     finally:
-        guard.communicate("\n")
+        if guard:
+            guard.communicate("\n")
     return code, "".join(lines)
 
 

@@ -118,7 +118,9 @@ class Om:
             _checked(feeds[value.name], value, described, batch_size)
             for value, described in zip(self.inputs, self._described, strict=True)
         ]
-        return [output[:count] for output in self._process.run(arrays, batch_size)]
+        outputs = self._process.run(arrays, batch_size)
+        # Cut where it was filled up alone: an output whose batch is not first is then seen by its shape.
+        return outputs if batch_size is None else [output[:count] for output in outputs]
 
     def __enter__(self) -> Self:
         return self

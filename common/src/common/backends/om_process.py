@@ -123,8 +123,7 @@ class OmProcess:
         code = self._process.wait()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
         return (
-            f"device {self._device}: the process that runs the model ended {how}, {doing}. An OM file that was built for "
-            "another chip can do that: convert it for this one with python -m common.atc. "
+            f"device {self._device}: the process that runs the model ended {how}, {doing}. {acl_errors.CRASHED} "
             f"{acl_errors.explain(self._last_words())}"
         )
 

@@ -24,32 +24,32 @@ from common.files import read_bytes
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-_TENSORRT, _CANN = "TensorrtExecutionProvider", "CANNExecutionProvider"
-_SHORT = {"cpu": CPU, "cuda": CUDA, "tensorrt": _TENSORRT, "cann": _CANN}
+TENSORRT, CANN = "TensorrtExecutionProvider", "CANNExecutionProvider"
+SHORT = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "cann": CANN}
 # Each package brings the module onnxruntime: one in the place of another, never two.
 _NVIDIA = 'pip uninstall onnxruntime onnxruntime-gpu, then pip install "onnxruntime-gpu[cuda,cudnn]"'
 _INSTALL = {
     CUDA: _NVIDIA,
-    _TENSORRT: _NVIDIA,
-    _CANN: "pip uninstall onnxruntime, then pip install onnxruntime-cann",
+    TENSORRT: _NVIDIA,
+    CANN: "pip uninstall onnxruntime, then pip install onnxruntime-cann",
 }
 _START = {
     CUDA: "it needs a card and its driver (nvidia-smi shows both) and CUDA's and cuDNN's libraries: "
     + _NVIDIA,
-    _TENSORRT: "it needs TensorRT's libraries beside those of CUDA and cuDNN, or take --provider cuda",
-    _CANN: "it needs an NPU (npu-smi info) and CANN's environment: source its set_env.sh",
+    TENSORRT: "it needs TensorRT's libraries beside those of CUDA and cuDNN, or take --provider cuda",
+    CANN: "it needs an NPU (npu-smi info) and CANN's environment: source its set_env.sh",
 }
 # Said, so that no environment variable and no default makes another precision of it.
-_OPTIONS = {_TENSORRT: {"trt_fp16_enable": "0"}, _CANN: {"precision_mode": "force_fp16"}}
-_PRECISION = {CPU: "float32", CUDA: "float32", _TENSORRT: "float32", _CANN: "float16"}
+_OPTIONS = {TENSORRT: {"trt_fp16_enable": "0"}, CANN: {"precision_mode": "force_fp16"}}
+_PRECISION = {CPU: "float32", CUDA: "float32", TENSORRT: "float32", CANN: "float16"}
 
 
 def provider(text: str) -> str:
     """Argument type: cpu, cuda, tensorrt, cann, or ONNX Runtime's own name of a provider; returns the latter."""
-    name = _SHORT.get(text.lower(), text)
+    name = SHORT.get(text.lower(), text)
     if not name.endswith("ExecutionProvider"):
         raise argparse.ArgumentTypeError(
-            f"expected {', '.join(_SHORT)} or a name of ONNX Runtime's such as {CUDA}, got {text!r}"
+            f"expected {', '.join(SHORT)} or a name of ONNX Runtime's such as {CUDA}, got {text!r}"
         )
     return name
 
@@ -61,7 +61,7 @@ def precision(name: str) -> str:
 
 def requested(name: str) -> list[tuple[str, dict[str, str]]]:
     """Return what to ask ONNX Runtime for: a provider, and those that take what is left of a network."""
-    names = dict.fromkeys((name, *([CUDA] if name == _TENSORRT else []), CPU))
+    names = dict.fromkeys((name, *([CUDA] if name == TENSORRT else []), CPU))
     return [(each, _OPTIONS.get(each, {})) for each in names]
 
 
@@ -73,11 +73,15 @@ def check_there(name: str) -> None:
 
     there = onnxruntime.get_available_providers()
     if name not in there:
-        remedy = _INSTALL.get(name, "see onnxruntime.ai, Execution Providers, which package has it")
         raise GuideError(
             f"this onnxruntime ({onnxruntime.__version__}) has no {name}, it has {', '.join(there)}. "
-            f"Replace it: {remedy}; or take --provider cpu."
+            f"Replace it: {install(name)}; or take --provider cpu."
         )
+
+
+def install(name: str) -> str:
+    """Return in words how to get an ONNX Runtime that has a provider."""
+    return _INSTALL.get(name, "see onnxruntime.ai, Execution Providers, which package has it")
 
 
 def open_checked(
@@ -113,7 +117,7 @@ def open_checked(
 
 def _prepare(name: str) -> str:
     """Load what a provider needs, and return what could not be loaded."""
-    if name not in (CUDA, _TENSORRT):
+    if name not in (CUDA, TENSORRT):
         return ""
     import onnxruntime
 

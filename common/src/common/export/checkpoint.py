@@ -24,19 +24,26 @@ PLACES = ("weights", "model", "")  # where a model directory has its checkpoint:
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the state dict
 
 
-def published(facts: Facts, folder: Path) -> Path:
-    """Return the published checkpoint in one of the PLACES in `folder`, else downloaded to the first, and verified.
+def find(facts: Facts, folder: Path) -> Path | None:
+    """Return the published checkpoint in one of the PLACES in `folder`, verified; None where there is none.
 
     The guide's own file, where that is another one of which nothing is published, goes first and is taken as it is.
     """
-    guides = facts.checkpoint.guides
-    for wanted in filter(None, (guides, facts.checkpoint)):
+    for wanted in filter(None, (facts.checkpoint.guides, facts.checkpoint)):
         for place in PLACES:
             path = folder / place / wanted.file
             if os.path.lexists(path):
                 check_checkpoint(path)  # a link to nothing, too: no other file is taken in silence
                 download.verify(path, wanted)
                 return path
+    return None
+
+
+def published(facts: Facts, folder: Path) -> Path:
+    """Return the published checkpoint that is there, see `find`, else downloaded to the first of the PLACES, and verified."""
+    if there := find(facts, folder):
+        return there
+    guides = facts.checkpoint.guides
     try:
         return download.fetch(facts.checkpoint, folder / PLACES[0])
     except download.UnavailableError as error:

@@ -27,6 +27,6 @@ def library_picture(name: str) -> NDArray[Any]:
     except ModuleNotFoundError as error:
         raise GuideError(
             f"the sample pictures come with {error.name!r}, which is not installed: "
-            "pip install -r requirements-export.txt, or give a data set with --data."
+            "pip install matplotlib scikit-image, or give a data set with --data."
         ) from None
     return np.ascontiguousarray(getattr(skimage.data, name)()[..., ::-1])

@@ -12,6 +12,7 @@ TAKEN = (
     "container, /dev/davinci*, davinci_manager, devmm_svm and hisi_hdc have to be mounted; a user has to be in the group "
     "HwHiAiUser; after an upgrade of the driver, reboot."
 )
+CRASHED = "An OM file that was built for another chip can do that: convert it for this one with python -m common.atc."
 _DEVICE = "npu-smi info lists the devices, in its column Device; name one of them with --device."
 _CONVERT = "Convert the model again on this machine: python -m common.atc --force."
 _MEMORY = (
@@ -91,6 +92,14 @@ _WORDS = {
     r"No module named '?(ais_bench|aclruntime|acl)\b": (
         "neither ais_bench nor acl can be imported",
         _SOURCE + " It brings acl; ais_bench and aclruntime are wheels from Ascend's own repository, gitee.com/ascend/tools, not from PyPI.",
+    ),
+    r"incompatible (?:function|constructor) arguments": (
+        "ais_bench and aclruntime are of different versions",
+        "Install both wheels of one release from Ascend's own repository, gitee.com/ascend/tools.",
+    ),
+    r"save out files error": (
+        "an output cannot be divided among the inputs, since the batch is not first in it",
+        "Export the model with the batch first in each output, or run ais_bench by hand with --output_batchsize_axis.",
     ),
     r"opp version of the model does not match": ("the model was converted with another version of CANN", _CONVERT),
     r"in size:\s*\d+\s*needsize:\s*\d+ not match": (

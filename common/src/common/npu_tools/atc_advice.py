@@ -65,7 +65,7 @@ _PACKAGES = {
     "cv2": "opencv-python",
 }
 _CANNS = ("te", "tbe", "auto_tune", "op_test_frame", "schedule_search", "hccl", "topi", "tik")
-_MODULE = re.compile(r"No module named '?([\w.]+)")
+_MODULE = re.compile(r"(?:No module named '?|Failed to import \[)([A-Za-z_][\w.]*)")
 
 
 def inner(code: str) -> bool:

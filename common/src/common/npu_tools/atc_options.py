@@ -150,6 +150,15 @@ def problems(options: Mapping[str, str], tool: str) -> list[str]:
     return [*_values(options, tool), *_relations(options)]
 
 
+def doubts(options: Mapping[str, str], soc_version: str) -> Iterator[str]:
+    """Yield what ATC takes and what is nonetheless seldom meant, in words."""
+    if soc_version.startswith("Ascend310B") and options.get("precision_mode") == "force_fp32":
+        yield (
+            "--precision_mode=force_fp32: the 310B computes in float16, and ATC may take hours over it, or not end; leave "
+            "it out, --option precision_mode=, unless an operator needs it"
+        )
+
+
 def _values(options: Mapping[str, str], tool: str) -> Iterator[str]:
     known = [name for name in _KNOWN if name not in (_ATC_ALONE if tool == "aoe" else _AOE_ALONE)]
     for option, value in options.items():

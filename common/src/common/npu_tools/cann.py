@@ -33,12 +33,16 @@ _MOST = 1 << 16  # bytes of such a file
 
 def version() -> str | None:
     """Return the version of the CANN whose set_env.sh was sourced, for example 8.0.RC3, or None where it is not told."""
-    for variable in _VARIABLES:
-        home = os.environ.get(variable)
-        for pattern in _FILES if home else ():
-            for path in sorted(Path(home or "").glob(pattern)):
-                if found := _read(path):
-                    return found
+    homes = filter(None, (os.environ.get(variable) for variable in _VARIABLES))
+    return next((found for home in homes if (found := version_in(Path(home)))), None)
+
+
+def version_in(home: Path) -> str | None:
+    """Return the version of the CANN in a directory, None where it is not told."""
+    for pattern in _FILES:
+        for path in sorted(home.glob(pattern)):
+            if found := _read(path):
+                return found
     return None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from common import cli, process
 from common.errors import GuideError
 from common.files import write_text
-from common.npu_tools import acl_errors, ais
+from common.npu_tools import acl_errors, ais_failure
 from common.npu_tools.ais_commands import AIS_BENCH, AIS_INFER
 from common.npu_tools.benchmark_command import BENCHMARK
 from common.npu_tools.msame import MSAME
@@ -217,7 +217,7 @@ def _failure(
 
 def _reason(code: int, printed: str) -> str:
     """Return why a tool failed, as far as it tells, and what to do."""
-    told = ais.failure(printed)
+    told = ais_failure.failure(printed)
     if told and told.mismatch:
         number, takes, has = told.mismatch
         return (
@@ -231,7 +231,7 @@ def _reason(code: int, printed: str) -> str:
             "Is the disk full? Where no input has a result: was the OM converted from another network, for another batch size, "
             "or with --output_type=FP16?"
         )
-    return acl_errors.explain(printed)
+    return (f"{acl_errors.CRASHED} " if code == -signal.SIGSEGV else "") + acl_errors.explain(printed)
 
 
 def _check_batch(job: Job, printed: str) -> None:
