@@ -12,7 +12,7 @@ from common.compare.boxes import same_boxes
 from common.engine.task import Inputs, Outputs, Task
 from common.errors import GuideError, about
 from common.images.rgb import read_rgb
-from efficientdet_coco.coco import Picture
+from efficientdet_coco.coco import Picture, read_coco
 from efficientdet_coco.postprocessing import detect
 from efficientdet_coco.preprocessing import Letterbox, letterbox, network_input
 
@@ -44,6 +44,11 @@ def prepare(picture: Picture) -> tuple[Inputs, Letterbox]:
 def finish(outputs: Outputs, placed: Letterbox) -> Array:
     """Return the objects, Nx6 float32, see `postprocessing.detect`."""
     return detect(outputs, placed)
+
+
+def sources(data: Path) -> dict[str, Picture]:
+    """Return what `prepare` takes, of a whole data set."""
+    return read_coco(data).pictures
 
 
 TASK = Task(prepare, finish)

@@ -12,6 +12,7 @@ from common.compare.boxes import same_boxes
 from common.engine.task import Inputs, Outputs, Task
 from common.errors import about
 from common.images.read import read_image
+from faceboxes_fddb import fddb
 from faceboxes_fddb.postprocessing import detect
 from faceboxes_fddb.prep_file import stored_factor
 from faceboxes_fddb.preprocessing import letterbox
@@ -37,6 +38,11 @@ def finish(outputs: Outputs, factor: float) -> Array:
     """Return the faces, Nx5 float32, see `postprocessing.detect`."""
     loc, conf = outputs
     return detect(loc, conf, factor)
+
+
+def sources(data: Path) -> dict[str, Path]:
+    """Return what `prepare` takes, of a whole data set."""
+    return fddb.find_pictures(data, (picture for fold in fddb.read_folds(data) for picture in fold))
 
 
 TASK = Task(prepare, finish)

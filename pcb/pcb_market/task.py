@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from common.engine.task import Inputs, Outputs, Task
-from pcb_market.market import Picture
+from pcb_market.market import Picture, read_market
 from pcb_market.preprocessing import network_input, read_person
 
 Array = NDArray[Any]
@@ -27,6 +27,11 @@ def prepare(picture: Picture) -> tuple[Inputs, None]:
 def finish(outputs: Outputs, _context: None) -> Array:
     """Return the features, 12288 float32: the first output, 2048 values for each of six stripes."""
     return outputs[0].ravel()
+
+
+def sources(data: Path) -> dict[str, Picture]:
+    """Return what `prepare` takes, of a whole data set."""
+    return read_market(data).pictures
 
 
 TASK = Task(prepare, finish)

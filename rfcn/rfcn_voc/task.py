@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from common.compare.boxes import same_boxes
@@ -16,7 +17,8 @@ from common.images.header import picture_size
 from common.images.rgb import read_rgb
 from rfcn_voc.postprocessing import detect
 from rfcn_voc.preprocessing import Letterbox, network_input, placement
-from rfcn_voc.voc import Picture
+from rfcn_voc.regions import REGIONS, compare_regions
+from rfcn_voc.voc import Picture, read_voc
 
 Array = NDArray[Any]
 # The second input of the original form; the guide's, which model.toml describes, has none.
@@ -43,9 +45,23 @@ def finish(outputs: Outputs, placed: Letterbox) -> Array:
     return detect(outputs, placed)
 
 
+def sources(data: Path) -> dict[str, Picture]:
+    """Return what `prepare` takes, of a whole data set."""
+    return read_voc(data).pictures
+
+
 def placements(sources: Mapping[str, Source], *, own: bool = False) -> dict[str, Letterbox]:
     """Return how each picture lies on the canvas, from the size in its file's header: what `finish` needs."""
     return {key: placement(*picture_size(file_of(source), upright=own)) for key, source in sources.items()}
+
+
+def differences(found: Outputs, wanted: Outputs) -> Array:
+    """Return the largest difference of each output from another network's, in equal regions, see `compare_regions`.
+
+    It is infinite where too few regions are equal.
+    """
+    largest, share = compare_regions(found, wanted)
+    return largest if share >= REGIONS else np.full(len(largest), np.inf)
 
 
 TASK = Task(prepare, finish)
