@@ -9,14 +9,15 @@ import pytest
 
 from ascend_tools.rehearse import layout, npu_smi, settings
 from common import rehearsal
+from common.npu_tools import smi_table
 
 
 @pytest.fixture
 def info(tmp_path, monkeypatch, capsys):
     """Return what `npu-smi` prints with these words in a rehearsal of so many chips, and its exit status."""
 
-    def ask(soc, chips, *words):
-        layout.write(tmp_path / "r", settings.Settings(soc, chips))
+    def ask(soc, chips, *words, per_card=0):
+        layout.write(tmp_path / "r", settings.Settings(soc, chips, per_card=per_card))
         monkeypatch.setenv(rehearsal.VARIABLE, str(tmp_path / "r"))
         status = npu_smi.main(list(words))
         return status, capsys.readouterr().out
@@ -83,6 +84,55 @@ def test_the_mapping_has_logic_ids_and_the_boards_own_processor(info):
         ["4", "0", "1", "Ascend", "310P3"],
         ["4", "1", "-", "Mcu"],
     ]
+
+
+# Chip, how many, how many a card: NPU, chip, device and Phy-ID of each row, the name shown, its bus.
+GENERATIONS = [
+    ("Ascend310", 5, 0, [(1, 0, 0), (1, 1, 1), (1, 2, 2), (1, 3, 3), (4, 0, 4)], "Ascend310", "0000:81:00.0"),
+    ("Ascend310P3", 4, 2, [(1, 0, 0), (1, 1, 1), (4, 0, 2), (4, 1, 3)], "Ascend310P3", "0000:81:00.0"),
+    ("Ascend310B4", 1, 0, [(1, 0, 0)], "Ascend310B4", None),
+    ("Ascend910A", 3, 0, [(1, 0, 2), (4, 0, 1), (7, 0, 0)], "Ascend910A", "0000:83:00.0"),
+    ("Ascend910B4", 2, 0, [(1, 0, 1), (4, 0, 0)], "Ascend910B4", "0000:82:00.0"),
+    ("Ascend910_9392", 4, 0, [(1, 0, 3), (1, 1, 2), (4, 0, 1), (4, 1, 0)], "Ascend910", "0000:84:00.0"),
+]
+
+
+@pytest.mark.parametrize(("soc", "chips", "per_card", "rows", "shown", "bus"), GENERATIONS)
+def test_each_generations_table_is_read_with_its_mapping(info, soc, chips, per_card, rows, shown, bus):
+    table = info(soc, chips, "info", per_card=per_card)[1]
+    mapping = info(soc, chips, "info", "-m", per_card=per_card)[1]
+    found = smi_table.read(table + mapping)
+    assert [(chip.npu, chip.chip, chip.device) for chip in found.chips] == rows
+    assert {chip.soc for chip in found.chips} == {shown}
+    assert found.chips[0].bus_id == bus
+    assert found.problem is None
+    assert found.lists_processes
+    alone = smi_table.read(mapping)
+    assert [(chip.npu, chip.chip, chip.device) for chip in alone.chips] == rows
+    assert {chip.soc for chip in alone.chips} == {shown}
+
+
+def test_a_card_of_two_dies_has_the_hosts_numbers_and_one_power(info):
+    found = smi_table.read(info("Ascend910_9392", 2, "info")[1]).chips
+    assert [chip.physical for chip in found] == [5, 4]
+    assert [chip.device for chip in found] == [0, 1]  # counted, where nobody asks for the mapping
+    assert [chip.power_w for chip in found] == [17.4, None]
+    mapped = smi_table.read(info("Ascend910_9392", 2, "info", "-m")[1]).chips
+    assert [(chip.device, chip.physical) for chip in mapped] == [(1, 5), (0, 4)]
+
+
+def test_a_duos_chips_have_more_memory_than_a_single_one(info):
+    assert smi_table.read(info("Ascend310P3", 2, "info")[1]).chips[0].memory_total_mb == 21527
+    assert smi_table.read(info("Ascend310P3", 2, "info", per_card=2)[1]).chips[0].memory_total_mb == 44280
+
+
+@pytest.mark.parametrize("soc", ["Ascend310P3", "Ascend910B4"])
+def test_the_chip_in_use_is_device_0(info, soc, monkeypatch):
+    monkeypatch.setenv("REHEARSAL_FAULT", "smi:in-use,smi:alarm")
+    found = smi_table.read(info(soc, 3, "info")[1] + info(soc, 3, "info", "-m")[1])
+    busy = next(chip for chip in found.chips if chip.device == 0)
+    assert (busy.aicore_pct, busy.health) == (97, "Alarm")
+    assert [process.npu for process in found.processes] == [busy.npu]
 
 
 def test_the_list_counts_cards_and_chips(info):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
 
@@ -82,7 +83,14 @@ def test_nothing_is_measured_where_that_is_asked(flag, call, make_onnx):
         (["--shapes=image:99999999x3x4x6"], "could not be allocated"),
         (["--iterations=x"], "Invalid value x for option --iterations"),
         (["--percentile=101"], "Invalid value 101 for option --percentile"),
-        (["--saveEngine=x.plan"], "--saveEngine is not rehearsed"),
+        (["--int8"], "--int8 is not rehearsed"),
+        (["--saveEngine=/absent/x.plan"], "Cannot open engine file: /absent/x.plan"),
+        (["--loadEngine=absent.plan"], "Error opening engine file: absent.plan"),
+        ([f"--loadEngine={__file__}"], "Magic tag does not match"),
+        (["--loadInputs=image"], "Invalid input values image, expected name:file"),
+        (["--loadInputs=picture:x.bin"], "Cannot find input tensor with name picture"),
+        (["--loadInputs=image:absent.bin"], "Cannot open file absent.bin!"),
+        ([f"--loadInputs=image:{__file__}"], "Unexpected file size for input file"),
     ],
 )
 def test_wrong_options_fail(words, reason, call, make_onnx):
@@ -91,6 +99,26 @@ def test_wrong_options_fail(words, reason, call, make_onnx):
     assert reason in text
     assert parse(text)[-1].result == "FAILED"
     assert "Performance summary" not in text
+
+
+def test_an_engine_that_is_saved_and_loaded(call, make_onnx, tmp_path):
+    engine, shapes = tmp_path / "tiny.plan", "--shapes=image:4x3x4x6"
+    assert call(f"--onnx={make_onnx()}", "--fp16", shapes, f"--saveEngine={engine}", *QUICK)[0] == 0
+    (tmp_path / "tiny.onnx").unlink()
+    status, text = call(f"--loadEngine={engine}", shapes, *QUICK)
+    assert status == 0
+    (run,) = parse(text)
+    assert (run.result, run.batch_size, run.queries) == ("PASSED", 4, 12)
+
+
+def test_inputs_from_a_file(call, make_onnx, tmp_path):
+    np.zeros((4, 3, 4, 6), np.float32).tofile(tmp_path / "image.bin")
+    words = (
+        f"--onnx={make_onnx()}",
+        "--shapes=image:4x3x4x6",
+        f"--loadInputs='image':{tmp_path / 'image.bin'}",
+    )
+    assert call(*words, *QUICK)[0] == 0
 
 
 def test_a_static_model_takes_no_shapes(call, make_onnx):

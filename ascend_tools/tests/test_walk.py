@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ascend_tools.rehearse import walk
+from ascend_tools.rehearse import desk, walk
 from ascend_tools.rehearse.measured import Measured
 from ascend_tools.rehearse.readme import Command, read
 from ascend_tools.rehearse.shell import Shell
@@ -148,3 +148,36 @@ def test_what_a_run_with_a_fault_measured_does_not_count(tmp_path):
     found.look(POST, keep=False)
     found.look(POST)
     assert [figure.metrics["AP"] for figure in found.figures] == [0.5]
+
+
+def row(backend, *, rehearsal, **other):
+    return {"backend": backend, "rehearsal": rehearsal, "ratios": {}, "outputs": {"ok": True}, **other}
+
+
+CPUS, NPUS = row("onnxruntime", rehearsal=False), row("om", rehearsal=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "printed", "problem"),
+    [
+        ([CPUS, NPUS], "om (rehearsal)", ""),
+        ([CPUS, NPUS], "om", "says that it is a rehearsal"),
+        ([NPUS], "rehearsal", "expected rows of om and onnxruntime, found om"),
+        ([], "rehearsal", "found none"),
+        ([CPUS, row("om", rehearsal=False)], "rehearsal", "the row of om is not called a rehearsal's"),
+        (
+            [row("onnxruntime", rehearsal=True), NPUS],
+            "rehearsal",
+            "the row of onnxruntime is called a rehearsal's",
+        ),
+        (
+            [CPUS, row("om", rehearsal=True, ratios={"310P": 1.0})],
+            "rehearsal",
+            "compared with documented ones",
+        ),
+        ([CPUS, row("om", rehearsal=True, outputs={"ok": False})], "rehearsal", "the outputs of om differ"),
+    ],
+)
+def test_a_rehearsals_benchmark_never_passes_for_an_npus(rows, printed, problem):
+    found = desk.wrong(rows, printed)
+    assert found == "" if not problem else problem in found

@@ -33,6 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The chip to stand in for, as ATC names it (default: %(default)s).",
     )
     add("--chips", type=cli.positive_int, default=1, metavar="N", help="How many chips (default: 1).")
+    add(
+        "--per-card",
+        type=cli.positive_int,
+        default=0,
+        metavar="N",
+        help="How many of them share a card (default: 4 of Ascend310, 2 of Ascend910_9392 and its like, else 1; of 310P "
+        "chips a Duo has 2).",
+    )
     add("--faults", action="store_true", help="List the faults that the stand-ins make on request, and end.")
     options = arguments.parse_args(argv)
     if options.faults:
@@ -46,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise GuideError(f"--soc: expected a chip as ATC names it, as in Ascend310P3, found {options.soc!r}.")
     if options.chips > _MOST:
         raise GuideError(f"--chips: expected at most {_MOST}, found {options.chips}.")
-    layout.write(options.folder, settings.Settings(options.soc, options.chips))
+    layout.write(options.folder, settings.Settings(options.soc, options.chips, per_card=options.per_card))
     script = shlex.quote(str(options.folder.resolve() / "set_env.sh"))
     print(f"{options.folder}: {options.chips} x {options.soc}, without an NPU. Now: source {script}")
     return 0

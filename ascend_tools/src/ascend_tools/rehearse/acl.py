@@ -7,13 +7,17 @@ a description, a dataset or a buffer, or tell a size or a number, the value.
 from __future__ import annotations
 
 import itertools
+import signal
 
 from ascend_tools.rehearse import acl_mdl as mdl
 from ascend_tools.rehearse import acl_rt as rt
 from ascend_tools.rehearse import acl_util as util
-from ascend_tools.rehearse import runtime, settings
+from ascend_tools.rehearse import faults, runtime, settings
 from ascend_tools.rehearse.acl_buffers import BUFFERS, Buffer
+from ascend_tools.rehearse.stand_in import die
 
+if faults.is_asked("acl:crash"):
+    die(signal.SIGSEGV)
 runtime.need_driver()
 __all__ = [
     "create_data_buffer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 
-from ascend_tools.rehearse import acl_memory, runtime, settings
+from ascend_tools.rehearse import acl_memory, machine, runtime, settings
 from ascend_tools.rehearse.acl_memory import CONTEXTS, DEVICE, HANDED, HOST
 
 HOST_TO_HOST, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE = range(4)
@@ -44,7 +44,7 @@ def get_device() -> tuple[int, int]:
 
 def get_device_count() -> tuple[int, int]:
     """Return how many devices there are."""
-    return settings.current().chips, 0
+    return machine.seen(settings.current()), 0
 
 
 def get_run_mode() -> tuple[int, int]:

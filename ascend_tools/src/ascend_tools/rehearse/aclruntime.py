@@ -22,9 +22,12 @@ from ascend_tools.rehearse.aclruntime_values import (
 )
 from ascend_tools.rehearse.runtime import AclError, Loaded, tell
 
+if faults.is_asked("aclruntime:missing"):
+    raise ModuleNotFoundError("No module named 'aclruntime'", name="aclruntime")
 runtime.need_driver()
+_OTHER = faults.is_asked("aclruntime:other-version")
 Array = NDArray[Any]
-__version__ = "0.0.1" if faults.is_asked("old-aclruntime") else "0.0.2"
+__version__ = "0.0.1" if _OTHER or faults.is_asked("old-aclruntime") else "0.0.2"
 __all__ = [
     "BaseTensor",
     "InferenceSession",
@@ -36,6 +39,11 @@ __all__ = [
     "tensor_desc",
 ]
 _FAILURE = "[1][ACL: general failure] "
+# Of a call that the compiled library has in another form.
+_REFUSED = (
+    "run(): incompatible function arguments. The following argument types are supported:\n    1. (self: "
+    "aclruntime.InferenceSession, arg0: List[str], arg1: List[aclruntime.Tensor]) -> List[aclruntime.Tensor]\n"
+)
 
 
 class InferenceSession:
@@ -130,6 +138,8 @@ class InferenceSession:
         self, names: Sequence[str], feeds: Sequence[BaseTensor | Tensor] | Mapping[str, Tensor]
     ) -> list[Tensor]:
         """Run the network `loop` times and return the outputs, on the device."""
+        if _OTHER:
+            raise TypeError(_REFUSED)
         model = self.loaded
         if isinstance(feeds, Mapping):
             feeds = [feeds[value.name] for value in self._inputs]

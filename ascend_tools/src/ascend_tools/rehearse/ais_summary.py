@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ascend_tools.rehearse.generations import Generation
+from ascend_tools.rehearse.slowness import printed
 from ascend_tools.rehearse.stand_in import say
 from common import rehearsal
 
@@ -46,7 +47,7 @@ class Summary:
         computed = times["NPU_compute_time"]
         statistics = {name: self._statistics(values) for name, values in times.items()}
         mean = statistics["NPU_compute_time"]["mean"]
-        throughput = 1000 * batch_size / mean if mean else 0
+        throughput = printed(1000 * batch_size / mean if mean else 0)
         shown = (
             ["H2D_latency", "NPU_compute_time", "D2H_latency"]
             if everything or self.generation.all_times

@@ -19,8 +19,10 @@ from ascend_tools.rehearse import (
     atc_flags,
     atc_graph,
     atc_options,
+    atc_python,
     atc_shapes,
     faults,
+    machine,
     om_file,
     plog,
 )
@@ -39,7 +41,7 @@ generate an offline model for the NPU from a trained one, or in a rehearsal a fi
 @program
 def main(argv: Sequence[str]) -> int:
     """Convert an ONNX file to a rehearsal's OM."""
-    if faults.is_asked("no-driver"):
+    if faults.is_asked("no-driver") and not machine.has_stub():
         return no_library("atc.bin")
     try:
         options = atc_options.read(argv, atc_options.ATC, "atc.bin")
@@ -73,6 +75,8 @@ def check(options: dict[str, str], table: dict[str, str | atc_options.Choices] =
     """Check all options, in the real one's order, and the faults that are asked for."""
     if (code := faults.wanted_code()) is not None:
         raise atc_errors.example(code)
+    if reason := atc_python.failure():
+        raise AtcError("EC0010", reason)
     if not os.environ.get("ASCEND_OPP_PATH"):
         raise atc_errors.example("E10001")  # of what is not set up without set_env.sh, this is told first
     atc_options.check_values(options, table)

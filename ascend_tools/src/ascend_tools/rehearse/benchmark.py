@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ascend_tools.rehearse import faults, runtime
 from ascend_tools.rehearse.result_files import Results, halve, words
 from ascend_tools.rehearse.runtime import AclError, Loaded
+from ascend_tools.rehearse.slowness import printed
 from ascend_tools.rehearse.stand_in import no_library, program, say
 from common import rehearsal
 
@@ -218,6 +219,9 @@ def _summary(options: _Options, clock: _Clock, count: int, total: float) -> None
     def stage(label: str, took: float) -> str:
         return f"[{label}] throughputRate: {rate(took)}, moduleLatency: {took / count:g}"
 
+    # What is a part of another thing takes no longer than it.
+    wrong = printed(clock.inferred)
+    interface = clock.interface if wrong == clock.inferred else wrong
     lines = [
         rehearsal.NOTE,
         "-----------------Performance Summary------------------",
@@ -225,7 +229,7 @@ def _summary(options: _Options, clock: _Clock, count: int, total: float) -> None
         stage("data read", clock.read),
         stage("preprocess", clock.read + clock.prepared),
         stage("infer", clock.inferred).replace(
-            ", module", f", Interface throughputRate: {rate(clock.interface)}, module"
+            ", module", f", Interface throughputRate: {rate(interface)}, module"
         ),
         stage("post", clock.inferred + clock.posted),
         "-----------------------------------------------------------",
@@ -249,7 +253,7 @@ def _pure(loaded: Loaded, options: _Options) -> None:
     name = f"PureInfer_perf_of_{options.om.stem}_in_device_{options.device}.txt"
     say(f"[INFO] PureInfer result saved in ./{_OUT}/{name}")
     told = ("-----------------PureInfer Performance Summary------------------", "-" * 64)
-    rates = f"ave_throughputRate{{}}{1000 / each:g}samples/s, ave_latency{{}}{each:g}ms"
+    rates = f"ave_throughputRate{{}}{printed(1000 / each):g}samples/s, ave_latency{{}}{each:g}ms"
     say(rehearsal.NOTE, told[0], "[INFO] " + rates.format(": ", ": "), told[1])
     text = "\n".join((rehearsal.NOTE, rates.format(" = ", " = "), ""))
     (_OUT / name).write_text(text, encoding="utf-8")

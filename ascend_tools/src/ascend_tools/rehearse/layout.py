@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ascend_tools
 import common
-from ascend_tools.rehearse import settings
+from ascend_tools.rehearse import machine, onnxruntime_cann, settings
 from common import rehearsal
 from common.errors import GuideError
 from common.files import json_text, make_folder, write_text
@@ -58,11 +58,14 @@ def write(folder: Path, given: settings.Settings) -> None:
     write_text(folder / "set_env.sh", _set_env(folder, given))
     write_text(folder / "programs" / "run.py", _run())
     for name, module in PROGRAMS.items():
-        _program(folder, name, module)
+        _program(folder, f"bin/{name}", module)
+    # Not in bin: the user's own python3 stays the first on PATH.
+    _program(folder, "atc-python/python3", "atc_python")
+    machine.write(folder, given)
     _python(folder / "python")
     info = f"package_name=Ascend-cann-toolkit\nversion={given.cann}\narch={platform.machine()}\nos=linux\n"
-    write_text(folder / f"{platform.machine()}-linux" / "ascend_toolkit_install.info", info)
-    make_folder(folder / f"{platform.machine()}-linux" / "lib64")
+    write_text(folder / machine.arch() / "ascend_toolkit_install.info", info)
+    make_folder(folder / machine.arch() / "lib64")
     write_text(folder / "opp" / "version.info", f"Version={given.cann}\n")
 
 
@@ -82,7 +85,13 @@ def _reach() -> str:
 
 
 def _set_env(folder: Path, given: settings.Settings) -> str:
-    arch = platform.machine()
+    libraries = "\n".join(
+        f"""case ":${{LD_LIBRARY_PATH:-}}:" in
+    *":${rehearsal.VARIABLE}/{name}:"*) ;;
+    *) export LD_LIBRARY_PATH="${rehearsal.VARIABLE}/{name}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}" ;;
+esac"""
+        for name in ("driver/lib64", f"{machine.arch()}/lib64")
+    )
     return f"""# Settings of a rehearsal of the NPU's tools, for bash, sh and zsh: source {shlex.quote(str(folder / "set_env.sh"))}
 # {_BY[0].upper()}{_BY[1:]}.
 export {rehearsal.VARIABLE}={shlex.quote(str(folder))}
@@ -98,10 +107,7 @@ case ":${{PYTHONPATH:-}}:" in
     *":${rehearsal.VARIABLE}/python:"*) ;;
     *) export PYTHONPATH="${rehearsal.VARIABLE}/python${{PYTHONPATH:+:$PYTHONPATH}}" ;;
 esac
-case ":${{LD_LIBRARY_PATH:-}}:" in
-    *":${rehearsal.VARIABLE}/{arch}-linux/lib64:"*) ;;
-    *) export LD_LIBRARY_PATH="${rehearsal.VARIABLE}/{arch}-linux/lib64${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}" ;;
-esac
+{libraries}
 [ -d "${rehearsal.VARIABLE}/bin" ] || echo "${rehearsal.VARIABLE}: the rehearsal is no longer there; \
 write it again: python -m ascend_tools.rehearse DIR" >&2
 # {given.soc}, {given.chips} of them
@@ -123,8 +129,8 @@ sys.exit(importlib.import_module(f"ascend_tools.rehearse.{{sys.argv.pop(1)}}").m
 
 
 def _program(folder: Path, name: str, module: str) -> None:
-    words = shlex.join([sys.executable, str(folder / "programs" / "run.py"), name, module])
-    path = folder / "bin" / name
+    path = folder / name
+    words = shlex.join([sys.executable, str(folder / "programs" / "run.py"), path.name, module])
     text = f'#!/bin/sh\n# {_BY}\nexport {rehearsal.VARIABLE}={shlex.quote(str(folder))}\nexec {words} "$@"\n'
     write_text(path, text)
     path.chmod(0o755)
@@ -140,4 +146,13 @@ def _python(folder: Path) -> None:
     for name, module in SCRIPTS.items():
         text = f'"""A stand-in, {_BY}."""\n\n{reach}\nfrom ascend_tools.rehearse.{module} import main\n\nsys.exit(main())\n'
         write_text(folder / name, text)
+    runtime = folder.parent / "onnxruntime-cann"
+    call = "sys.modules[__name__] = stand_in.load(__file__)"
+    text = f'"""A stand-in, {_BY}."""\n\n{reach}\nimport ascend_tools.rehearse.onnxruntime_cann as stand_in\n\n{call}\n'
+    write_text(runtime / "onnxruntime" / "__init__.py", text)
+    metadata = f"Metadata-Version: 2.1\nName: onnxruntime-cann\nVersion: {onnxruntime_cann.VERSION}\n"
+    write_text(runtime / f"onnxruntime_cann-{onnxruntime_cann.VERSION}.dist-info" / "METADATA", metadata)
+    # Of aclruntime there is none: its version is the module's own, which a fault changes.
+    metadata = "Metadata-Version: 2.1\nName: ais_bench\nVersion: 0.0.2\n"
+    write_text(folder / "ais_bench-0.0.2.dist-info" / "METADATA", metadata)
     write_text(folder / FRONTEND, f'"""What ais_infer.py imports beside itself; {_BY}."""\n')

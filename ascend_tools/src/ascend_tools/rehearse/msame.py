@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ascend_tools.rehearse import faults, runtime
 from ascend_tools.rehearse.result_files import Results, halve, words
 from ascend_tools.rehearse.runtime import AclError, Loaded
+from ascend_tools.rehearse.slowness import printed
 from ascend_tools.rehearse.stand_in import no_library, program, say
 from common import rehearsal
 
@@ -155,7 +156,7 @@ def _directories(loaded: Loaded, folders: Sequence[str], results: Results, *, te
         times.append(took)
         say(f"Inference time: {took:g}ms")
         _save(results, name.rpartition(".")[0] or name, outputs, text=text)
-    say(f"Inference average time : {np.mean(times):.2f} ms")
+    say(f"Inference average time : {printed(float(np.mean(times))):.2f} ms")
     if len(times) > 1:
         say(f"Inference average time without first time: {np.mean(times[1:]):.2f} ms")
 
@@ -175,7 +176,7 @@ def _once(loaded: Loaded, given: Sequence[str], loops: int, results: Results, *,
         times.append(took)
         say(f"Inference time: {took:g}ms")
     _save(results, loaded.path.name.rpartition(".")[0], outputs, text=text)
-    say(f"Inference average time: {np.mean(times):f} ms")
+    say(f"Inference average time: {printed(float(np.mean(times))):f} ms")
     if loops > 1:
         say(f"Inference average time without first time: {np.mean(times[1:]):f} ms")
 

@@ -1,21 +1,21 @@
-"""The stand-in for npu-smi: `info`, `info -m` and `info -l`, in the form of the driver's tables.
-
-Forms: those of npu-smi 24.1 for chips with a column `Device`, of 23.0 for the 910 family, which has none.
-"""
+"""The stand-in for npu-smi: `info`, `info -m` and `info -l`, in the form of the driver's tables for each generation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ascend_tools.rehearse import faults, settings
+from ascend_tools.rehearse import faults, machine, settings, smi_layouts
 from ascend_tools.rehearse.stand_in import hang, no_library, program, say
 from common import rehearsal
 
-_VERSION = "24.1.rc2"
+_VERSION = machine.DRIVER
+_8005 = "dcmi module initialize failed. ret is -8005"
+_8020 = "dcmi model initialized failed, because the device is used. ret is -8020"
 _ERRORS = {
-    "smi:-8005": "dcmi module initialize failed. ret is -8005",
-    "smi:-8020": "dcmi model initialized failed, because the device is used. ret is -8020",
+    **dict.fromkeys(("smi:-8005", "not-in-group", *machine.NO_NODES), _8005),
+    **dict.fromkeys(("smi:-8020", "driver:other-firmware"), _8020),
 }
+_FOREIGN = (51234, "python3", 8211)  # with the fault of a chip in use: process, name, megabytes
 _USAGE = """Usage: npu-smi <command> [options]
   npu-smi info                  the chips of this machine
   npu-smi info -l               how many there are
@@ -34,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
             return 1
     if faults.is_asked("no-driver"):
         return no_library("npu-smi")
+    if faults.is_asked("no-dcmi"):
+        return no_library("npu-smi", "libdcmi.so")
     if faults.is_asked("smi:hang"):
         hang()
     if faults.is_asked("smi:no-table"):
@@ -54,11 +56,21 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _places(chips: settings.Settings) -> Iterator[tuple[int, int, int]]:
-    """Yield NPU id, chip id and device id; a card's id is not its place, as on real machines, and a 310 has four chips."""
-    each = 4 if chips.soc == "Ascend310" else 1
-    for device in range(chips.chips):
-        yield 1 + 3 * (device // each), device % each, device
+def _places(chips: settings.Settings) -> list[tuple[int, int, int]]:
+    """Return NPU id, chip id and device id of each row; a card's id is not its place, as on real machines.
+
+    Of half a card one sees its first two chips, or the second one of two. Where the table has no column `Device`, the
+    last row's device is 0: a tool that counts rows takes another chip than it means.
+    """
+    each, first = smi_layouts.per_card(chips), 0
+    if faults.is_asked("smi:half-card"):
+        each, first = (each // 2, 0) if each > 2 else (1, 1)  # a 310's first two chips, a Duo's second
+    count = machine.seen(chips)
+    backwards = smi_layouts.of(chips).reversed
+    return [
+        (1 + 3 * (row // each), first + row % each, count - 1 - row if backwards else row)
+        for row in range(count)
+    ]
 
 
 def _row(*cells: str) -> str:
@@ -70,27 +82,45 @@ def _rule(mark: str) -> str:
 
 
 def _info(chips: settings.Settings) -> Iterator[str]:
-    name, hbm = chips.soc.removeprefix("Ascend"), chips.soc.startswith("Ascend910")
+    layout = smi_layouts.of(chips)
+    places = [] if faults.is_asked("smi:no-chips") else _places(chips)
     whole = sum(_WIDTHS) + 2
     yield f"+{'-' * whole}+"
     yield f"| {f'npu-smi {_VERSION}':48}{f'Version: {_VERSION}':{whole - 49}}|"
     yield _rule("-")
     yield _row("NPU     Name", "Health", f"{'Power(W)':13}{'Temp(C)':18}Hugepages-Usage(page)")
-    memory = f"{'Memory-Usage(MB)':18}" + ("HBM-Usage(MB)" if hbm else "")
-    yield _row("Chip" if hbm else "Chip    Device", "Bus-Id", f"{'AICore(%)':13}{memory}")
+    usage = f"{'Memory-Usage(MB)':18}" + ("HBM-Usage(MB)" if layout.hbm else "")
+    yield _row(f"Chip    {layout.column}", "Bus-Id", f"{'AICore(%)':13}{usage}")
     yield _rule("=")
-    for npu, chip, device in _places(chips):
-        yield _row(f"{npu:<8}{name}", "OK", f"{'17.4':13}{'41':18}0     / 0")
-        used = f"{'0    / 0':18}2866 / 65536" if hbm else "1432 / 21527"
-        ids = f"{chip}" if hbm else f"{chip:<8}{device}"
-        yield _row(ids, f"0000:{0x81 + device:02X}:00.0", f"{'0':13}{used}")
+    hot, in_use, alarm = (faults.is_asked(name) for name in ("device-throttled", "smi:in-use", "smi:alarm"))
+    for npu, chip, device in places:
+        health = "Alarm" if alarm and device == 0 else "Warning" if hot else "OK"
+        # Of a card with two dies the first one tells.
+        power = "-" if chip and layout.column == "Phy-ID" else "17.4"
+        yield _row(
+            f"{npu:<8}{layout.shown(chips.soc)}", health, f"{power:13}{106 if hot else 41:<18}0     / 0"
+        )
+        beside = {"Device": device, "Phy-ID": _physical(device)}.get(layout.column, "")
+        bus = f"0000:{0x81 + device:02X}:00.0" if layout.bus else "NA"
+        load = 97 if in_use and device == 0 else 0
+        yield _row(f"{chip:<8}{beside}", bus, f"{load:<13}{smi_layouts.memory(chips):18}{layout.hbm}")
         yield _rule("=")
     yield _rule("-")
-    yield _row("NPU     Chip", "Process id", f"{'Process name':25}Process memory(MB)")
+    yield _row("NPU     Chip", "Process id", f"{'Process name':25}| Process memory(MB)")
     yield _rule("=")
-    for npu in dict.fromkeys(npu for npu, _, _ in _places(chips)):
-        yield f"| {f'No running processes found in NPU {npu}':{whole - 1}}|"
+    used = next((npu, chip) for npu, chip, device in places if device == 0) if in_use and places else (-1, -1)
+    for npu in dict.fromkeys(npu for npu, _, _ in places):
+        if npu == used[0]:
+            process, title, memory = _FOREIGN
+            yield _row(f"{npu:<8}{used[1]}", f"{process}", f"{title:25}| {memory}")
+        else:
+            yield f"| {f'No running processes found in NPU {npu}':{whole - 1}}|"
     yield _rule("=")
+
+
+def _physical(device: int) -> int:
+    """Return the host's number of a chip, which a container that sees some of them does not use."""
+    return 4 + device
 
 
 def _columns(*cells: object) -> str:
@@ -98,13 +128,16 @@ def _columns(*cells: object) -> str:
 
 
 def _mapping(chips: settings.Settings) -> Iterator[str]:
-    yield _columns("NPU ID", "Chip ID", "Chip Logic ID", "Chip Name")
-    name = f"Ascend {chips.soc.removeprefix('Ascend')}"
-    places = list(_places(chips))
+    layout = smi_layouts.of(chips)
+    physical = layout.column == "Phy-ID"
+    yield _columns("NPU ID", "Chip ID", "Chip Logic ID", *(["Chip Phy-ID"] if physical else []), "Chip Name")
+    name = layout.shown(chips.soc)
+    name = name if name.startswith("Ascend") else f"Ascend {name}"
+    places = _places(chips)
     for at, (npu, chip, device) in enumerate(places):
-        yield _columns(npu, chip, device, name)
+        yield _columns(npu, chip, device, *([_physical(device)] if physical else []), name)
         if at + 1 == len(places) or places[at + 1][0] != npu:
-            yield _columns(npu, chip + 1, "-", "Mcu")
+            yield _columns(npu, chip + 1, "-", *(["-"] if physical else []), "Mcu")
 
 
 def _list(chips: settings.Settings) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ascend_tools.rehearse import faults, settings
+from ascend_tools.rehearse import faults, machine, settings
 from ascend_tools.rehearse.om_file import RehearsedOm, open_om
 from ascend_tools.rehearse.om_header import Described, OmError
+from ascend_tools.rehearse.slowness import Slowness
+from ascend_tools.rehearse.stand_in import die
 from common import rehearsal
 from common.errors import GuideError
 
@@ -44,6 +47,8 @@ TYPES = {
     "float64": 11,
     "bool": 12,
 }
+_NOT_OPENED = ("not-in-group", *machine.NO_NODES)
+_COLLAPSED = 0.3  # of an output's largest value, in places that other numbers are
 _LOST_AFTER = 1  # calls of a session; those of a tool, which knows how many it is going to make, are halved
 _model_ids = itertools.count(1)
 _noted = threading.Event()
@@ -102,7 +107,7 @@ def open_device(device: int) -> None:
     """Open a device; one that is not there, or taken, fails."""
     if not PROCESS.ready:
         raise AclError(UNINITIALIZED, "acl is not initialized")
-    chips = settings.current().chips
+    chips = machine.seen(settings.current())
     if not 0 <= device < chips:
         raise AclError(
             BAD_DEVICE,
@@ -111,7 +116,7 @@ def open_device(device: int) -> None:
             f"[ERROR] acl open device {device} failed",
             f"SetDevice failed.ret={BAD_DEVICE}",
         )
-    if faults.is_asked("device-taken", device):
+    if faults.is_asked("device-taken", device) or any(map(faults.is_asked, _NOT_OPENED)):
         raise AclError(
             OPEN_FAILED,
             "EL003: The argument is invalid.",
@@ -131,7 +136,7 @@ class Loaded:
         self.om: RehearsedOm = _open(path)
         self.gears = self.om.gears
         self.model_id = next(_model_ids)
-        self.calls, self.lost_after = 0, _LOST_AFTER
+        self.calls, self.lost_after, self._slowness = 0, _LOST_AFTER, Slowness()
         self._lock = threading.Lock()
 
     @property
@@ -163,7 +168,9 @@ class Loaded:
             raise AclError(error.code, f"[ERROR] execute model failed: {error}") from error
         except GuideError as error:
             raise AclError(GE_FAILURE, f"[ERROR] execute model failed: {error}") from error
-        took = 1000 * (time.perf_counter() - begin)
+        took = self._slowness.spend(1000 * (time.perf_counter() - begin))
+        if faults.is_asked("precision-collapse"):
+            outputs = _collapsed(outputs)
         return _with_nan(outputs) if faults.is_asked("nan") else outputs, took
 
     def close(self) -> None:
@@ -172,6 +179,8 @@ class Loaded:
 
 
 def _open(path: Path) -> RehearsedOm:
+    if faults.is_asked("load-crash"):
+        die(signal.SIGSEGV)
     try:
         om = open_om(path)
     except GuideError as error:
@@ -196,6 +205,16 @@ def _open(path: Path) -> RehearsedOm:
             f"[ERROR] load model from file failed, model file is {path}",
         )
     return om
+
+
+def _collapsed(outputs: Sequence[Array]) -> list[Array]:
+    """Return outputs whose floats are off by a part of the largest one, up and down in turn, as in too low a precision."""
+    result = [np.array(output) for output in outputs]
+    for output in result:
+        if output.dtype.kind == "f" and output.size:
+            size = _COLLAPSED * float(np.nanmax(np.abs(output)))
+            output.reshape(-1)[:] += np.resize(np.array([size, -size], output.dtype), output.size)
+    return result
 
 
 def _with_nan(outputs: Sequence[Array]) -> list[Array]:

@@ -16,11 +16,15 @@ CANN = "8.0.RC3-rehearsal"  # what stands in for the version of CANN
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The chip as ATC names it, for example Ascend310P3, how many of them there are, and the release."""
+    """The chip as ATC names it, for example Ascend310P3, how many of them there are, and the release.
+
+    `per_card` is how many of them share a card, 0 for as many as usual; of 310P chips a Duo has two.
+    """
 
     soc: str = SOC
     chips: int = 1
     cann: str = CANN
+    per_card: int = 0
 
 
 def read(folder: Path) -> Settings:

@@ -51,15 +51,15 @@ def hang() -> NoReturn:
         time.sleep(60)
 
 
-def die() -> NoReturn:
-    """End as a process does that the system kills where memory runs out."""
+def die(how: signal.Signals = signal.SIGKILL) -> NoReturn:
+    """End as a process does that the system kills where memory runs out, or otherwise."""
     sys.stdout.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), how)
     hang()
 
 
-def no_library(binary: str) -> int:
-    """Say that the driver's library is missing, as the system's loader does, and return its exit status."""
+def no_library(binary: str, library: str = "libascend_hal.so") -> int:
+    """Say that a library of the driver's is missing, as the system's loader does, and return its exit status."""
     reason = "cannot open shared object file: No such file or directory"
-    print(f"{binary}: error while loading shared libraries: libascend_hal.so: {reason}", file=sys.stderr)
+    print(f"{binary}: error while loading shared libraries: {library}: {reason}", file=sys.stderr)
     return 127

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ascend_tools.rehearse import trtexec_options
+from ascend_tools.rehearse import trtexec_engine, trtexec_options
 from ascend_tools.rehearse import trtexec_printout as printout
 from ascend_tools.rehearse.stand_in import program, say
 from ascend_tools.rehearse.trtexec_options import FailedError
 from common import rehearsal
 from common.backends.base import Array, Backend
-from common.backends.onnxruntime import OnnxRuntime
 from common.errors import GuideError
 from common.graph.bounds import INPUT
 from common.graph.outline import Value
@@ -49,12 +48,16 @@ def _measure(options: Mapping[str, str], release: str) -> None:
         options.get("percentile", "90,95,99" if release == "10" else "99")
     )
     given = trtexec_options.shapes(options.get("shapes") or options.get("optShapes") or "")
+    files = trtexec_options.files(options.get("loadInputs", ""))
     _tell(options, numbers)
     try:
-        with OnnxRuntime(Path(options["onnx"])) as network:
+        with trtexec_engine.opened(options) as network:
             feeds = _feeds(network, given)
+            if "saveEngine" in options:
+                trtexec_engine.save(Path(options["onnx"]), Path(options["saveEngine"]))
             if "buildOnly" in options or "skipInference" in options:
                 return
+            feeds |= {name: _loaded(name, path, feeds) for name, path in files.items()}
             say(printout.line("Starting inference"))
             _warm_up(network, feeds, numbers["warmUp"])
             times, wall = _times(network, feeds, numbers, transfers="noDataTransfers" not in options)
@@ -80,8 +83,11 @@ def _tell(options: Mapping[str, str], numbers: Mapping[str, int]) -> None:
             printout.line,
             [
                 "=== Model Options ===",
-                "Format: ONNX",
-                f"Model: {options['onnx']}",
+                *(
+                    ["Format: *", "Model: "]
+                    if "loadEngine" in options
+                    else ["Format: ONNX", f"Model: {options['onnx']}"]
+                ),
                 "=== Build Options ===",
                 "Max batch: explicit batch",
                 f"Precision: FP32{'+FP16' if 'fp16' in options else ''}",
@@ -118,6 +124,23 @@ def _feeds(network: Backend, given: Mapping[str, tuple[int, ...]]) -> dict[str, 
             value.dtype
         )
     return feeds
+
+
+def _loaded(name: str, path: Path, feeds: Mapping[str, Array]) -> Array:
+    """Return an input from a file of its bytes."""
+    if name not in feeds:
+        raise FailedError(f"Cannot find input tensor with name {name}")
+    expected = feeds[name]
+    size = path.stat().st_size if path.is_file() else None
+    if size is None:
+        raise FailedError(f"Cannot open file {path}!", "Inference set up failed")
+    if size != expected.nbytes:
+        raise FailedError(
+            f"Unexpected file size for input file: {path}. Note: Input binding size is: {expected.nbytes} bytes but the file "
+            f"size is {size} bytes. Double check the size and datatype of the provided data.",
+            "Inference set up failed",
+        )
+    return np.fromfile(path, expected.dtype).reshape(expected.shape)
 
 
 def _shape(value: Value, given: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:

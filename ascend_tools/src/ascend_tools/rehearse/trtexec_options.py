@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 # Flags with a value, and those without, that the documentation of 8.x has.
 _WITH_VALUE = """
@@ -21,12 +22,9 @@ stronglyTyped
 """
 _VALUES, _FLAGS = frozenset(_WITH_VALUE.split()), frozenset(_WITHOUT.split())
 _NOT_REHEARSED = (
-    "saveEngine",
-    "loadEngine",
     "uff",
     "model",
     "deploy",
-    "loadInputs",
     "batch",
     "maxBatch",
     "int8",
@@ -53,7 +51,7 @@ def read(given: Sequence[str]) -> dict[str, str]:
     for name in _NOT_REHEARSED:
         if name in options:
             raise FailedError(f"--{name} is not rehearsed")
-    if "onnx" not in options and not options.keys() & {"help", "version"}:
+    if not options.keys() & {"onnx", "loadEngine"} and not options.keys() & {"help", "version"}:
         raise FailedError("Model missing or format not recognized")
     return options
 
@@ -77,6 +75,17 @@ def percentiles(text: str) -> list[float]:
 def words(spec: str) -> list[str]:
     """Return the parts of an option for several tensors."""
     return [word.strip("'\"") for word in spec.split(",") if word]
+
+
+def files(spec: str) -> dict[str, Path]:
+    """Return the files of `name:file,...`, from which inputs are to be loaded."""
+    found = {}
+    for word in words(spec):
+        name, colon, file = word.partition(":")
+        if not (name and colon and file):
+            raise FailedError(f"Invalid input values {word}, expected name:file")
+        found[name.strip("'\"")] = Path(file)
+    return found
 
 
 def shapes(spec: str) -> dict[str, tuple[int, ...]]:

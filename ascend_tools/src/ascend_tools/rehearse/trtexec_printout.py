@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ascend_tools.rehearse import faults, slowness
 from common.errors import GuideError
 
 VARIABLE = "REHEARSAL_TRTEXEC"
@@ -65,12 +66,13 @@ def summary(times: Mapping[str, Times], wall: float, percentiles: Sequence[float
         ("GPU Compute Time", "GPU Compute"),
         ("D2H Latency", ""),
     ]
-    lines = ["=== Performance summary ==="] + ([] if old else [f"Throughput: {count / wall:g} qps"])
+    rate = 0.0 if faults.is_asked("trtexec:0-qps") else slowness.printed(count / wall)
+    lines = ["=== Performance summary ==="] + ([] if old else [f"Throughput: {rate:g} qps"])
     for name, heading in shown:
         if not old:
             lines.append(f"{name}: {_statistics(times[name], percentiles)}")
         elif heading:
-            lines += _block(heading, times[name], percentiles, f"throughput: {count / wall:g} qps", wall)
+            lines += _block(heading, times[name], percentiles, f"throughput: {rate:g} qps", wall)
     if not old:
         lines += [f"Total Host Walltime: {wall:g} s", f"Total GPU Compute Time: {compute.sum() / 1000:g} s"]
     printed = [line(text) for text in lines]

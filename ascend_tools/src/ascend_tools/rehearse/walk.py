@@ -2,9 +2,9 @@
 
     python -m ascend_tools.rehearse.walk COPY/faceboxes --model faceboxes-b0.onnx [--data FDDB]
 
-What needs torch, an NVIDIA card or the network is left out, and said. Some commands are run with a fault first, which has
-to end in one clear message; the same command without it has to go on. Both routes, through files and streamed, on the
-rehearsal's NPU and on ONNX Runtime, have to give the same figures.
+The doctor comes first, a short benchmark last. What needs torch, an NVIDIA card or the network is left out, and said.
+Some commands are run with a fault first, which has to end in one clear message; the same command without it has to go
+on. Both routes, through files and streamed, on the rehearsal's NPU and on ONNX Runtime, have to give the same figures.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ascend_tools.rehearse import layout, measured, settings
+from ascend_tools.rehearse import desk, layout, measured, settings
 from ascend_tools.rehearse.faults import VARIABLE
 from ascend_tools.rehearse.readme import Command, read
 from ascend_tools.rehearse.shell import Shell
@@ -36,7 +36,10 @@ LEFT_OUT = (
     (r"predict\.py", "for they take pictures of one's own"),
     (r"ascend_tools\.preflight", "for they are no step of the guide"),
     (r"--provider|--cuda|--device (T4|GPU)|trtexec", "for they measure an NVIDIA card"),
-    (r"common\.infer .*--loop|-round=", "for they measure speed, and a rehearsal has none"),
+    (
+        r"ascend_tools\.benchmark(?!.* --read )|common\.infer .*--loop|-round=",
+        "for they measure speed, and a rehearsal has none",
+    ),
 )
 PARTS = "for they do in parts what is done as a whole"
 # A pattern of a command, and the faults that the first one like it is run with before it is run without.
@@ -198,6 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return str(deploy.different(one, other, data))
 
     started = time.monotonic()
+    desk.examine(walk)
     walk.walk([command for command in commands if command.section[:1] >= "3"])
     for reason, texts in walk.left_out.items():
         print(f"left out, {reason}:")
@@ -211,6 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(walk.figures.table(facts))
     walk.figures.check(facts, different)
     print("all routes give the same figures, and the same predictions")
+    print(desk.measure(walk, Path(facts.onnx)))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ class Done:
 
 
 def call(folder: Path, script: str, *arguments: object, capsys, monkeypatch, cwd: Path | None = None) -> Done:
-    """Call the `main` of a script of a model directory, or of a module of `common`, in this process."""
+    """Call the `main` of a script of a model directory, or of a command of `common` or `ascend_tools`, in this process."""
     name = script.removeprefix("./").removesuffix(".py")
-    if name in ("ascend_tools.preflight", "ascend_tools.rehearse"):
+    if re.fullmatch(r"ascend_tools\.\w+", name):  # a package
         name += ".__main__"
     monkeypatch.chdir(cwd or folder)
     monkeypatch.setattr(sys, "argv", [script])

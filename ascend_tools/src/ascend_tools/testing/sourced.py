@@ -28,7 +28,8 @@ def sourced(rehearsal_folder, monkeypatch):
     monkeypatch.setenv("ASCEND_OPP_PATH", str(rehearsal_folder / "opp"))
     monkeypatch.setenv("PATH", str(rehearsal_folder / "bin"), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(rehearsal_folder / "python"), prepend=os.pathsep)
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(rehearsal_folder / arch / "lib64"), prepend=os.pathsep)
+    for name in ("driver", arch):
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(rehearsal_folder / name / "lib64"), prepend=os.pathsep)
     monkeypatch.delenv("ASCEND_PROCESS_LOG_PATH", raising=False)
     monkeypatch.delenv(faults.VARIABLE, raising=False)
 
