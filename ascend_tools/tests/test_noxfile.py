@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import AbortedError
+
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 
 class Session:
@@ -101,15 +105,88 @@ def test_a_deployment_takes_the_users_model_or_an_export(words, passed, name, be
     assert arguments == passed
 
 
-def test_a_rehearsal_of_all_is_each_models_own(noxfile):
+@pytest.mark.parametrize(
+    ("words", "passed"),
+    [
+        ([], ["--model=/exports/x.onnx"]),
+        (["--rounds", "1"], ["--rounds", "1", "--model=/exports/x.onnx"]),
+        (
+            ["--model", "a.om", "b.om", "--device", "0"],
+            ["--model", "/here/a.om", "/here/b.om", "--device", "0"],
+        ),
+        (
+            ["--model=/a.om", "--data=d", "--out", "o"],
+            ["--model=/a.om", "--data=/here/d", "--out", "/here/o"],
+        ),
+        (["--read", "a.log", "--json"], ["--read", "/here/a.log", "--json"]),
+        (["--help"], ["--help"]),
+    ],
+)
+def test_a_benchmark_runs_in_the_models_directory_with_paths_as_the_user_sees_them(
+    words, passed, noxfile, monkeypatch
+):
+    for helper in ("wheel", "test_python"):
+        monkeypatch.setattr(noxfile, helper, lambda *_: "made")
+    noxfile.nox.project = type("Project", (), {"load_toml": lambda path: {"onnx": "model/x.onnx"}})
+    session = Session(*words)
+    session.invoked_from = "/here"
+    folders = []
+    session.chdir = lambda folder: folders.append(folder) or contextlib.nullcontext()
+    noxfile.nox.sessions["faceboxes-benchmark"](session)
+    assert session.commands[-1] == ["python", "-m", "ascend_tools.benchmark", *passed]
+    assert folders[-1] == noxfile.ROOT / "faceboxes"
+
+
+def test_the_doctor_looks_where_its_user_stands(noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "wheel", lambda *_: "made")
+    session = Session("--quick", "faceboxes")
+    session.invoked_from = "/here"
+    folders = []
+    session.chdir = folders.append
+    noxfile.nox.sessions["doctor"](session)
+    assert session.commands == [["python", "-m", "ascend_tools.doctor", "--quick", "faceboxes"]]
+    assert folders == ["/here"]
+
+
+@pytest.mark.parametrize("name", ["faceboxes-rehearsal", "faceboxes-benchmark", "doctor"])
+def test_what_ascend_tools_needs_is_pinned(name, noxfile, monkeypatch):
+    installed = []
+    for helper in ("test_python", "copy_sources"):
+        monkeypatch.setattr(noxfile, helper, lambda *_: "made")
+    monkeypatch.setattr(noxfile, "wheel", lambda session, library: f"{library}.whl")
+    session = Session("--model", "f.onnx")
+    session.install = lambda *words: installed.append(words)
+    noxfile.nox.sessions[name](session)
+    (words,) = installed
+    assert words[:2] == ("-c", str(noxfile.CONSTRAINTS))
+    assert words[-2:] == ("common.whl", "ascend_tools.whl")
+    pinned = {line.partition("==")[0] for line in noxfile.CONSTRAINTS.read_text().splitlines()}
+    assert {"psutil", "matplotlib", "scikit-image"} <= pinned
+
+
+def test_the_pins_are_of_what_ascend_tools_needs_too(noxfile, tmp_path):
+    noxfile.nox.project = type("Project", (), {"load_toml": lambda path: tomllib.loads(path.read_text())})
+    session = Session()
+    session.create_tmp = lambda: tmp_path
+    noxfile.nox.sessions["constraints"](session)
+    names = (tmp_path / "tools.txt").read_text().splitlines()
+    assert str(tmp_path / "tools.txt") in session.commands[0]
+    assert [name for name in names if name.startswith(("psutil", "matplotlib"))]
+    assert not [name for name in names if name.startswith("ascend-guides")]
+
+
+@pytest.mark.parametrize(
+    ("name", "alone"), [("rehearsal", "NAME-rehearsal"), ("benchmark", "NAME-benchmark")]
+)
+def test_a_session_of_all_models_is_each_models_own(name, alone, noxfile):
     session = Session()
     session.notify = session.commands.append
-    noxfile.nox.sessions["rehearsal"](session)
-    assert session.commands == [f"{model}-rehearsal" for model in noxfile.MODELS]
-    with pytest.raises(AbortedError, match="nox -s NAME-rehearsal -- ARGUMENTS"):
-        noxfile.nox.sessions["rehearsal"](Session("--data", "d"))
+    noxfile.nox.sessions[name](session)
+    assert session.commands == [f"{model}-{name}" for model in noxfile.MODELS]
+    with pytest.raises(AbortedError, match=f"nox -s {alone} -- ARGUMENTS"):
+        noxfile.nox.sessions[name](Session("--data", "d"))
 
 
-def test_a_benchmark_that_is_none_is_told_before_anything_is_installed(noxfile, monkeypatch):
+def test_a_benchmark_that_is_none_is_told_before_anything_is_installed(noxfile):
     with pytest.raises(AbortedError, match="nosuch: no such benchmark; there are stream, efficientdet_d0, "):
-        noxfile.nox.sessions["benchmark"](Session("faceboxes", "nosuch"))
+        noxfile.nox.sessions["host-benchmark"](Session("faceboxes", "nosuch"))
