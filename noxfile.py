@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -25,6 +26,8 @@ TEST_TOOLS = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "scikit-lea
 SAMPLE_PICTURES = ("matplotlib", "scikit-image")  # which carry them
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
+OWN_MODEL = ("--model", "-h", "--help")  # after `--`: no export is made for these
+PATHS = ("--model", "--data", "--out", "--read")  # and what follows these are paths
 
 built: dict[str, Path] = {}
 made: dict[str, Path] = {}
@@ -93,6 +96,17 @@ def seeded_export(session: nox.Session, model: str) -> Path:
     return Path(str(printed).split()[-1])
 
 
+def seen_from(folder: Path, words: Sequence[str]) -> list[str]:
+    """Return a command's words with its paths as they are seen from a folder, for a command that is run in another."""
+    option, seen = "", []
+    for word in words:
+        before, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
+        option = (before or word) if word.startswith("-") else option
+        is_path = option in PATHS and option != word
+        seen.append(f"{before}{equals}{folder / value}" if is_path else word)
+    return seen
+
+
 def define_tests(directory: str) -> None:
     """Define `<directory>-tests`."""
 
@@ -108,7 +122,7 @@ def define_tests(directory: str) -> None:
 
 
 def define_model(model: str) -> None:
-    """Define `<model>-eval`, `<model>-deploy` and `<model>-rehearsal`."""
+    """Define `<model>-eval`, `<model>-deploy`, `<model>-rehearsal` and `<model>-benchmark`."""
 
     def evaluate(session: nox.Session) -> None:
         words = requirements(model, "requirements", "requirements-export")
@@ -117,6 +131,15 @@ def define_model(model: str) -> None:
         out = f"--out={ROOT / model / 'output'}"
         session.run("python", str(ROOT / model / "evaluate.py"), out, *session.posargs)
 
+    def with_model(session: nox.Session, *others: str) -> list[str]:
+        """Return what follows `--`, with --model where neither it nor one of the other options is given."""
+        inputs: list[str] = [*session.posargs]
+        if not any(word.startswith((*OWN_MODEL, *others)) for word in inputs):
+            export = seeded_export(session, model)
+            onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
+            inputs.append(f"--model={export / onnx}")
+        return inputs
+
     def copy_and_model(session: nox.Session) -> tuple[Path, list[str]]:
         """Return a lone copy of the model directory, without torch around it, and what follows `--`, --model included."""
         session.run(
@@ -124,13 +147,14 @@ def define_model(model: str) -> None:
         )
         work = Path(session.create_tmp()).resolve()
         copy_sources(session, model, work)
-        inputs: list[str] = [*session.posargs]
-        if not any(word.startswith(("--model", "-h", "--help")) for word in inputs):
-            export = seeded_export(session, model)
-            onnx = Path(nox.project.load_toml(ROOT / model / "model.toml")["onnx"]).name
-            inputs.append(f"--model={export / onnx}")
+        inputs = with_model(session)
         session.chdir(session.invoked_from)
         return work / model, inputs
+
+    def install_tools(session: nox.Session) -> None:
+        """Install what the commands of `ascend_tools` need for this model, without torch."""
+        libraries = (wheel(session, library) for library in LIBRARIES)
+        session.install(*requirements(model, "requirements"), *SAMPLE_PICTURES, *libraries)
 
     def deploy(session: nox.Session) -> None:
         session.install(*requirements(model, "requirements"), wheel(session, "common"))
@@ -140,19 +164,26 @@ def define_model(model: str) -> None:
         session.run("python", str(copy / "tests" / "deploy.py"), *inputs, env=helpers)
 
     def rehearse(session: nox.Session) -> None:
-        libraries = (wheel(session, library) for library in LIBRARIES)
-        session.install(*requirements(model, "requirements"), *SAMPLE_PICTURES, *libraries)
+        install_tools(session)
         copy, inputs = copy_and_model(session)
         session.run("python", "-m", "ascend_tools.rehearse.walk", str(copy), *inputs)
+
+    def measure(session: nox.Session) -> None:
+        install_tools(session)
+        inputs = seen_from(Path(session.invoked_from), with_model(session, "--read"))
+        session.chdir(ROOT / model)
+        session.run("python", "-m", "ascend_tools.benchmark", *inputs)
 
     evaluate.__doc__ = f"Measure {model} from checkpoint to verdict; arguments go to evaluate.py."
     deploy.__doc__ = (
         f"Run the steps of {model} in a lone copy of it, without torch; `-- [--model F] [--data DIR]`."
     )
     rehearse.__doc__ = f"Walk the README of {model} with stand-ins in the NPU's place, without torch; `-- [--model F] [--data DIR]`."
+    measure.__doc__ = f"Measure the throughput of {model} on this machine, without torch; arguments go to ascend_tools.benchmark."
     nox.session(evaluate, name=f"{model}-eval")
     nox.session(deploy, name=f"{model}-deploy")
     nox.session(rehearse, name=f"{model}-rehearsal")
+    nox.session(measure, name=f"{model}-benchmark")
 
 
 for _directory in (*LIBRARIES, *MODELS):
@@ -205,8 +236,29 @@ def rehearsal(session: nox.Session) -> None:
         session.notify(f"{model}-rehearsal")
 
 
-@nox.session(default=False)
+@nox.session(venv_backend="none", default=False)
 def benchmark(session: nox.Session) -> None:
+    """Measure every model's throughput on this machine, on seeded weights and sample pictures."""
+    if session.posargs:
+        session.error(
+            "a model and data are one network's: nox -s NAME-benchmark -- ARGUMENTS; "
+            "against the original scripts: nox -s host-benchmark -- NAME"
+        )
+    for model in MODELS:
+        session.notify(f"{model}-benchmark")
+
+
+@nox.session(default=False)
+def doctor(session: nox.Session) -> None:
+    """Say what this machine has and lacks for the way to the NPU; arguments go to ascend_tools.doctor."""
+    deployment = [word for model in MODELS for word in requirements(model, "requirements")]
+    session.install(*deployment, *(wheel(session, library) for library in LIBRARIES))
+    session.chdir(session.invoked_from)
+    session.run("python", "-m", "ascend_tools.doctor", *session.posargs)
+
+
+@nox.session(name="host-benchmark", default=False)
+def host_benchmark(session: nox.Session) -> None:
     """Measure the host side: the joint, and every model, or those named, against the original scripts."""
     known = ["stream", *MODELS]
     for name in session.posargs:
@@ -223,7 +275,9 @@ def benchmark(session: nox.Session) -> None:
 def constraints(session: nox.Session) -> None:
     """Renew constraints.txt: the newest versions that work together on Python 3.10 and later."""
     tools = Path(session.create_tmp()).resolve() / "tools.txt"
-    tools.write_text("\n".join((*TEST_TOOLS, *LINT_TOOLS)) + "\n")
+    desk = nox.project.load_toml(ROOT / "ascend_tools" / "pyproject.toml")["project"]["dependencies"]
+    others = [name for name in desk if not name.startswith("ascend-guides")]  # PyPI does not have ours
+    tools.write_text("\n".join((*TEST_TOOLS, *LINT_TOOLS, *others)) + "\n")
     files = [str(path) for model in MODELS for path in sorted((ROOT / model).glob("requirements*.txt"))]
     session.run(
         "uv",

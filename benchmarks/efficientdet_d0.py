@@ -1,6 +1,6 @@
 """How fast EfficientDet-D0's host side is on one CPU core: preprocessing and postprocessing.
 
-nox -s benchmark -- efficientdet_d0
+nox -s host-benchmark -- efficientdet_d0
 
 Each figure is CPU seconds per picture without imports, beside what the original scripts took on another machine of the
 same kind (2 vCPU Xeon with AVX-512, one thread), with other pictures: decoding depends on them. The yardstick of this

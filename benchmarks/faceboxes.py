@@ -1,6 +1,6 @@
 """How fast FaceBoxes' host side is on one CPU core: preprocessing, post-processing, evaluation.
 
-nox -s benchmark -- faceboxes
+nox -s host-benchmark -- faceboxes
 
 Each figure is CPU seconds per picture. It is set beside what the original script took on another machine of the same
 kind (2 vCPU Xeon with AVX-512, one thread), and beside a yardstick measured here in the same run: reading, scaling and

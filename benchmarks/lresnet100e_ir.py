@@ -1,6 +1,6 @@
 """How fast LResNet100E-IR's host side is: scoring LFW's 24,000 result files, as text and as bytes, and preprocessing.
 
-nox -s benchmark -- lresnet100e_ir
+nox -s host-benchmark -- lresnet100e_ir
 
 Each figure is CPU seconds without imports, beside what the original script took on another machine of the same kind
 (2 vCPU Xeon with AVX-512). It is taken with one thread and with two.

@@ -1,6 +1,6 @@
 """How fast PCB's host side is: the evaluation at Market-1501's size, 3368 x 15913 x 12288, and preprocessing.
 
-nox -s benchmark -- pcb
+nox -s host-benchmark -- pcb
 
 Each figure is CPU seconds, beside what the original script took on another machine of the same kind (2 vCPU Xeon with
 AVX-512, two threads): in all, and without the one figure it computes and never prints (CMC cuhk03). The yardstick of

@@ -1,6 +1,6 @@
 """How fast R-FCN's host side is on one CPU core, and its ONNX file on all of them, beside torch.
 
-nox -s benchmark -- rfcn
+nox -s host-benchmark -- rfcn
 
 The host's figures are CPU seconds per picture without imports, beside what the original scripts took on another machine
 of the same kind (2 vCPU Xeon with AVX-512, one thread). The forward pass is timed by the clock, ONNX Runtime and torch

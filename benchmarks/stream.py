@@ -1,6 +1,6 @@
 """How well preparing, inference and finishing run at once: the share of its own rate that the slowest stage keeps.
 
-nox -s benchmark -- stream
+nox -s host-benchmark -- stream
 
 Stages of known length that sleep, so that no processor is needed: the network is one that waits for each batch. A stage's
 own time is what its calls take alone, one after the other, measured in the same run, divided by its threads; the share is
