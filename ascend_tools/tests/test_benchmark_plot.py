@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ascend_tools.benchmark import plot
+from ascend_tools.benchmark.figures import FLOOR
 from ascend_tools.benchmark.plot import Line
 from ascend_tools.benchmark.rows import rows_of
 from common.facts import read_facts
@@ -70,7 +71,7 @@ def test_lines_are_of_a_card(folder):
     cpu, om = plot.lines_of(rows, lambda row: row.pure)
     assert (cpu.name, cpu.rates) == ("onnxruntime (CPU), float32", {1: pytest.approx(100)})
     assert om.rates == {1: pytest.approx(201), 8: pytest.approx(300)}
-    assert om.noise[8] == 0.03
+    assert om.noise[8] == FLOOR
     assert om.invalid == {1}
     assert plot.lines_of(rows_of(rounds(end_to_end=False), [], facts), lambda row: row.end_to_end) == []
 

@@ -10,6 +10,7 @@ import pytest
 
 from ascend_tools.benchmark import record
 from ascend_tools.benchmark.comparison import best_ratios, judged, series_of
+from ascend_tools.benchmark.figures import FLOOR
 from ascend_tools.benchmark.measurements import Candidate, LeftOut, Measured, Pure
 from ascend_tools.benchmark.rows import chips_of, rows_of
 from common.facts import read_facts
@@ -48,7 +49,7 @@ def test_a_record_is_json_with_all_that_the_table_has(tmp_path):
     ]
     first, _, om = data["rows"]
     assert first["pure"]["throughput"] == pytest.approx(100)
-    assert first["pure"]["noise"] == 0.03
+    assert first["pure"]["noise"] == FLOOR
     assert len(first["pure"]["rounds"]) == 5
     assert first["pure"]["samples"] == 200
     assert set(first["pure"]["latency_ms"]) == {"mean", "min", "median", "max", "p90", "p95"}
