@@ -115,7 +115,7 @@ def _arguments(description: str | None) -> argparse.ArgumentParser:
         "--batch-sizes",
         type=_sizes,
         metavar="N[,N...]",
-        help="Images per call (default: 1,4,8,16,32,64, as in the guide's table).",
+        help="Images per call, as in 1,8 (default: the batch sizes of the guide's table).",
     )
     add(
         "--data",

@@ -1,6 +1,6 @@
 """Where a machine has what the NPU's software is installed with; a rehearsal has places of its own.
 
-Sources: CANN documentation, "Installing CANN", "Installing the NPU driver and firmware"; FACTS of the guides.
+Sources: CANN documentation, "Installing CANN", "Installing the NPU driver and firmware".
 """
 
 from __future__ import annotations
