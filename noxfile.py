@@ -6,6 +6,7 @@ that model's requirements, pinned by constraints.txt, and the `common` wheel; al
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
@@ -22,8 +23,17 @@ ROOT = Path(__file__).resolve().parent
 MODELS = sorted(path.parent.name for path in ROOT.glob("*/model.toml"))
 LIBRARIES = ("common", "ascend_tools")
 CONSTRAINTS = ROOT / "constraints.txt"
-TEST_TOOLS = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "scikit-learn>=1.3", "typing-extensions")
+TEST_TOOLS = (
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+    "scikit-learn>=1.3",
+    "pycocotools>=2.0.7",
+    "typing-extensions",
+)
 SAMPLE_PICTURES = ("matplotlib", "scikit-image")  # which carry them
+BENCHMARKS = ("host", "end_to_end", "inference", "scale")  # of the host, in benchmarks/
+ALL_REQUIREMENTS = ("requirements", "requirements-export", "requirements-openvino")
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
 OWN_MODEL = ("--model", "-h", "--help")  # after `--`: no export is made for these
@@ -60,7 +70,7 @@ def test_python(session: nox.Session) -> str:
             session.run("uv", "venv", "--quiet", f"--python={version}", str(folder), external=True)
         words = ["-c", str(CONSTRAINTS), *TEST_TOOLS]
         for model in MODELS:
-            words += requirements(model, "requirements", "requirements-export")[2:]
+            words += requirements(model, *ALL_REQUIREMENTS)[2:]
         # The version of the libraries stays the same while their sources change.
         words += [f"--reinstall-package=ascend-guides-{name}" for name in ("common", "tools")]
         words += [wheel(session, library) for library in LIBRARIES]
@@ -96,6 +106,15 @@ def seeded_export(session: nox.Session, model: str) -> Path:
     return Path(str(printed).split()[-1])
 
 
+def asks_for_openvino(words: Sequence[str]) -> bool:
+    """Tell whether a command's words name a backend that is, or may be, OpenVINO; options may be shortened."""
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
+        option, _, value = word.partition("=")
+        if "--backend".startswith(option) and (value or following) in ("openvino", "auto"):
+            return True
+    return False
+
+
 def seen_from(folder: Path, words: Sequence[str]) -> list[str]:
     """Return a command's words with its paths as they are seen from a folder, for a command that is run in another."""
     option, seen = "", []
@@ -125,7 +144,8 @@ def define_model(model: str) -> None:
     """Define `<model>-eval`, `<model>-deploy`, `<model>-rehearsal` and `<model>-benchmark`."""
 
     def evaluate(session: nox.Session) -> None:
-        words = requirements(model, "requirements", "requirements-export")
+        more = ["requirements-openvino"] if asks_for_openvino(session.posargs) else []
+        words = requirements(model, "requirements", "requirements-export", *more)
         session.install(*words, wheel(session, "common"))
         session.chdir(session.invoked_from)  # what the paths in the arguments are relative to
         out = f"--out={ROOT / model / 'output'}"
@@ -151,10 +171,10 @@ def define_model(model: str) -> None:
         session.chdir(session.invoked_from)
         return work / model, inputs
 
-    def install_tools(session: nox.Session) -> None:
+    def install_tools(session: nox.Session, *more: str) -> None:
         """Install what the commands of `ascend_tools` need for this model, without torch."""
         libraries = (wheel(session, library) for library in LIBRARIES)
-        session.install(*requirements(model, "requirements"), *SAMPLE_PICTURES, *libraries)
+        session.install(*requirements(model, "requirements", *more), *SAMPLE_PICTURES, *libraries)
 
     def deploy(session: nox.Session) -> None:
         session.install(*requirements(model, "requirements"), wheel(session, "common"))
@@ -169,12 +189,14 @@ def define_model(model: str) -> None:
         session.run("python", "-m", "ascend_tools.rehearse.walk", str(copy), *inputs)
 
     def measure(session: nox.Session) -> None:
-        install_tools(session)
+        install_tools(session, "requirements-openvino")
         inputs = seen_from(Path(session.invoked_from), with_model(session, "--read"))
         session.chdir(ROOT / model)
         session.run("python", "-m", "ascend_tools.benchmark", *inputs)
 
-    evaluate.__doc__ = f"Measure {model} from checkpoint to verdict; arguments go to evaluate.py."
+    evaluate.__doc__ = (
+        f"Measure {model} from checkpoint to verdict; arguments go to evaluate.py, as `-- --backend auto`."
+    )
     deploy.__doc__ = (
         f"Run the steps of {model} in a lone copy of it, without torch; `-- [--model F] [--data DIR]`."
     )
@@ -251,7 +273,8 @@ def benchmark(session: nox.Session) -> None:
 @nox.session(default=False)
 def doctor(session: nox.Session) -> None:
     """Say what this machine has and lacks for the way to the NPU; arguments go to ascend_tools.doctor."""
-    deployment = [word for model in MODELS for word in requirements(model, "requirements")]
+    files = ("requirements", "requirements-openvino")
+    deployment = [word for model in MODELS for word in requirements(model, *files)]
     session.install(*deployment, *(wheel(session, library) for library in LIBRARIES))
     session.chdir(session.invoked_from)
     session.run("python", "-m", "ascend_tools.doctor", *session.posargs)
@@ -259,16 +282,23 @@ def doctor(session: nox.Session) -> None:
 
 @nox.session(name="host-benchmark", default=False)
 def host_benchmark(session: nox.Session) -> None:
-    """Measure the host side: the joint, and every model, or those named, against the original scripts."""
-    known = ["stream", *MODELS]
-    for name in session.posargs:
-        if name not in known:
-            session.error(f"{name}: no such benchmark; there are {', '.join(known)}")
-    for name in session.posargs or known:
-        words = requirements(name, "requirements", "requirements-export") if name in MODELS else []
-        # Compiled, as pip installs it: the figures include a whole command with its imports.
-        session.install("--compile-bytecode", "-c", str(CONSTRAINTS), *words, wheel(session, "common"))
-        session.run("python", str(ROOT / "benchmarks" / f"{name}.py"))
+    """Measure the host and the CPU: `-- [host] [end_to_end] [inference] [scale] [MODEL ...] [--out DIR]`.
+
+    Without a name of benchmarks/ all four are run, without a model all five; what begins with the first option goes to each.
+    """
+    names = list(itertools.takewhile(lambda word: not word.startswith("-"), session.posargs))
+    for name in names:
+        if name not in (*BENCHMARKS, *MODELS):
+            session.error(f"{name}: no such benchmark; there are {', '.join((*BENCHMARKS, *MODELS))}")
+    models = [name for name in names if name in MODELS] or MODELS
+    words = [word for model in models for word in requirements(model, *ALL_REQUIREMENTS)[2:]]
+    # Compiled, as pip installs it: the figures include a whole command with its imports.
+    libraries = (wheel(session, library) for library in LIBRARIES)
+    session.install("--compile-bytecode", "-c", str(CONSTRAINTS), *words, *SAMPLE_PICTURES, *libraries)
+    session.chdir(session.invoked_from)  # what --out is relative to
+    for name in [name for name in names if name in BENCHMARKS] or BENCHMARKS:
+        script = str(ROOT / "benchmarks" / f"{name}.py")
+        session.run("python", script, f"--models={','.join(models)}", *session.posargs[len(names) :])
 
 
 @nox.session(venv_backend="none", default=False)

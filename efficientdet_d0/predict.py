@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli, prediction
-from common.backends.deployed import chosen_runtime, open_deployed
 from common.facts import read_facts
 from efficientdet_coco.categories import name_of
 from efficientdet_coco.task import ANY_PICTURE
@@ -22,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.3)
-    with open_deployed(options.model, chosen_runtime(options), read_facts(HERE), HERE) as deployed:
+    with prediction.opened(options, read_facts(HERE), HERE) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)
     return 0
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli, prediction
-from common.backends.deployed import chosen_runtime, open_deployed
 from common.facts import read_facts
 from faceboxes_fddb.task import ANY_PICTURE
 
@@ -21,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="faces", score=0.5)
-    with open_deployed(options.model, chosen_runtime(options), read_facts(HERE), HERE) as deployed:
+    with prediction.opened(options, read_facts(HERE), HERE) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="faces")
     return 0
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation
-from common.backends.deployed import open_deployed
 from common.compare.with_torch import with_torch
 from common.facts import Facts, read_facts
 from common.report.figures import Origin
@@ -63,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.model, options.runtime, facts, HERE) as deployed:
+    with evaluation.opened(subject, options, facts, HERE, len(inputs)) as deployed:
         features = dict(evaluation.predictions(TASK, deployed, inputs, options, watch))
         agreement = None
         if subject.network:

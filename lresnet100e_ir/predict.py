@@ -21,6 +21,7 @@ from common.engine.stream import run
 from common.facts import read_facts
 from common.files import write_json
 from common.images.read import write_image
+from common.prediction import made_by
 from common.timing import Stopwatch
 from lresnet_lfw.lfw import Face, both
 from lresnet_lfw.postprocessing import add_flipped_by_name
@@ -98,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     faces = {str(i): Face(path, own=True) for i, path in enumerate(options.images)}
     pictures = [face.read() for face in faces.values()]
     inputs = dict(both(faces))
-    with open_deployed(options.model, chosen_runtime(options), facts, HERE) as deployed:
+    runtime = chosen_runtime(options)
+    with open_deployed(options.model, runtime, facts, HERE, at_once=len(inputs)) as deployed:
         size = choose_batch_size(deployed, None)
         features = dict(run(TASK, models_of(deployed), inputs, batch_size=size, workers=1, watch=Stopwatch()))
     distances = all_distances(add_flipped_by_name(features, faces))
@@ -118,9 +120,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         said = "the same person" if distance < options.threshold else "different people"
         print(f"{first} and {second}: squared distance {distance:.3f}, {said}")
-    write_json(picture.with_suffix(".json"), {"threshold": options.threshold, "pairs": pairs})
+    write_json(
+        picture.with_suffix(".json"), {**made_by(deployed), "threshold": options.threshold, "pairs": pairs}
+    )
     print(
-        f"{picture}: all {cli.counted(len(pairs), 'pair')}, said to be the same below {options.threshold:g}"
+        f"{picture}: all {cli.counted(len(pairs), 'pair')}, said to be the same below {options.threshold:g}; with "
+        f"{deployed.name}, {deployed.precision}"
     )
     return 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import install_hint
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from common.facts import read_facts
 from common.files import write_json
 from common.images.read import SUFFIXES, write_image
 from common.npu_files.input_list import list_files
+from common.prediction import made_by
 from common.timing import Stopwatch
 from pcb_market.postprocessing import matrix, squared_distances, squared_lengths
 from pcb_market.preprocessing import HEIGHT, WIDTH, read_person
@@ -83,7 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     person = read_person(options.query)
     gallery = list_files(options.gallery, SUFFIXES)
     pictures = {str(path): path for path in (options.query, *gallery)}
-    with open_deployed(options.model, chosen_runtime(options), read_facts(HERE), HERE) as deployed:
+    runtime, size = chosen_runtime(options), options.batch_size or 1
+    at_once = math.ceil(len(pictures) / size)
+    with open_deployed(
+        options.model, runtime, read_facts(HERE), HERE, batch_size=size, at_once=at_once
+    ) as deployed:
         size = choose_batch_size(deployed, options.batch_size)
         results = run(
             ANY_PICTURE,
@@ -112,12 +118,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             "query": str(options.query),
             "gallery": str(options.gallery),
             "images": len(gallery),
+            **made_by(deployed),
             "matches": rows,
         },
     )
     for label, (path, _) in zip(labels, matches, strict=True):
         print(f"{label}  {os.fspath(path)}")
-    print(f"{strip}: the {len(matches)} nearest of {cli.counted(len(gallery), 'picture')}")
+    print(
+        f"{strip}: the {len(matches)} nearest of {cli.counted(len(gallery), 'picture')}, with {deployed.name}, "
+        f"{deployed.precision}"
+    )
     return 0
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation
-from common.backends.deployed import open_deployed
 from common.compare.with_torch import OTHER_CHECKPOINT, with_torch
 from common.facts import Facts, read_facts
 from common.report.figures import Origin
@@ -83,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export, sample=sample.WHAT, watch=watch
     )
-    with open_deployed(subject.model, options.runtime, facts, HERE, [IM_INFO]) as deployed:
+    with evaluation.opened(subject, options, facts, HERE, len(pictures), [IM_INFO]) as deployed:
         objects = dict(evaluation.predictions(TASK, deployed, pictures, options, watch))
         agreement, regions = None, RegionDifferences()
         if subject.network:
@@ -101,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures = score(data, truth, read_detections(options.out, data))
     more = {**agreement.metrics, "regions as torch's": regions.share} if agreement else {}
     status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), more)
-    # In half precision a region can move by half a pixel, and which are the same says nothing.
+    # In a reduced precision a region can move by half a pixel, and which are the same says nothing.
     if agreement and agreement.precision == "float32":
         check_regions(regions.share, OTHER_CHECKPOINT)  # first: without equal regions nothing else is
         agreement.check()

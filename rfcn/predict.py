@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import cli, prediction
-from common.backends.deployed import chosen_runtime, open_deployed
 from common.facts import read_facts
 from rfcn_voc.preprocessing import note_cropped
 from rfcn_voc.task import ANY_PICTURE, IM_INFO, placements
@@ -24,8 +23,7 @@ HERE = Path(__file__).resolve().parent
 def main(argv: Sequence[str] | None = None) -> int:
     options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.5)
     note_cropped(placements(cli.by_stem(options.images), own=True))
-    runtime = chosen_runtime(options)
-    with open_deployed(options.model, runtime, read_facts(HERE), HERE, [IM_INFO]) as deployed:
+    with prediction.opened(options, read_facts(HERE), HERE, [IM_INFO]) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)
     return 0
 

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="it is compared with")
 
 from ascend_tools.testing.exports import seeded_export
+from common import evaluation
 from common.backends import torch as torch_backend
 from common.export import checkpoint, download
 
@@ -91,7 +92,7 @@ def deployed(folder, facts):
 
     made = seeded_export(folder)
     network, results = evaluate.load(None), {}
-    original_open, original_run = evaluate.open_deployed, torch_backend.run_torch
+    original_open, original_run = evaluation.open_deployed, torch_backend.run_torch
 
     def run_torch(module, *inputs):
         key = digest(inputs)
@@ -111,7 +112,7 @@ def deployed(folder, facts):
     open_deployed.before, open_deployed.after = (lambda image: image), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "load", lambda checkpoint: network)
-        patch.setattr(evaluate, "open_deployed", open_deployed)
+        patch.setattr(evaluation, "open_deployed", open_deployed)
         patch.setattr(torch_backend, "run_torch", run_torch)
         yield path, open_deployed
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from ascend_tools.benchmark.at_hand import look
+from ascend_tools.benchmark.measurements import Candidate
+from ascend_tools.benchmark.onnx_at_hand import Onnx, find_onnx
 from ascend_tools.benchmark.opened import provider_of
+from ascend_tools.benchmark.openvino_at_hand import look_for_openvino
 from ascend_tools.benchmark.plan import Plan
 from ascend_tools.testing.tiny_directory import tiny_directory
 from common.errors import GuideError
@@ -53,7 +56,8 @@ def reasons(found):
 
 def test_this_machine(plan, no_tools):
     found = look(plan())
-    (cpu,) = found.candidates
+    cpu = found.candidates[0]
+    assert {each.backend.partition("-")[0] for each in found.candidates} <= {"onnxruntime", "openvino"}
     assert (cpu.backend, cpu.device, cpu.precision, [*cpu.models]) == (
         "onnxruntime",
         "CPU",
@@ -80,7 +84,7 @@ def test_what_is_asked_for_alone(plan, nothing_on_path):
 
 def test_an_unknown_backend_is_told(plan, nothing_on_path):
     with pytest.raises(
-        GuideError, match=r"expected names of onnxruntime, om, trtexec, torch, found tensorflow"
+        GuideError, match=r"expected names of onnxruntime, openvino, om, trtexec, torch, found tensorflow"
     ):
         look(plan(backends=("tensorflow",)))
 
@@ -194,6 +198,7 @@ def test_a_provider_that_onnxruntime_was_built_with(plan, monkeypatch, nothing_o
     monkeypatch.setattr(
         "ascend_tools.benchmark.at_hand.process.run", lambda *_, **__: (0, f"noise\n{json.dumps(there)}\n")
     )
+    monkeypatch.setattr("ascend_tools.benchmark.at_hand.look_for_openvino", lambda _: ())
     found = look(plan())
     names = [each.backend for each in found.candidates]
     assert names == ["onnxruntime", "onnxruntime-cuda", "onnxruntime-OpenVINO"]
@@ -206,3 +211,43 @@ def test_an_onnxruntime_that_cannot_be_imported(plan, monkeypatch, nothing_on_pa
     )
     with pytest.raises(GuideError, match=r"ONNX Runtime cannot be imported here: ImportError: libfoo.so"):
         look(plan())
+
+
+@pytest.mark.parametrize(
+    ("told", "candidates", "reason"),
+    [
+        ({"installed": True, "precisions": ["float32", "bfloat16"]},
+         [("openvino", "float32"), ("openvino-bfloat16", "bfloat16")], "this CPU computes in float32 and bfloat16"),
+        ({"installed": False, "problem": "none"}, [], "pip install -r requirements-openvino.txt"),
+        ({"installed": True, "problem": "it is broken"}, [], "it is broken"),
+    ],
+)  # fmt: skip
+def test_openvino_in_each_precision_that_the_cpu_has(
+    told, candidates, reason, plan, monkeypatch, nothing_on_path
+):
+    monkeypatch.setattr(
+        "ascend_tools.benchmark.openvino_at_hand.process.run",
+        lambda *_, **__: (0, f"noise\n{json.dumps(told)}\n"),
+    )
+    offers = list(look_for_openvino(find_onnx(plan())))
+    assert [(each.backend, each.precision) for each in offers if isinstance(each, Candidate)] == candidates
+    left_out = {each.backend: each.reason for each in offers if not isinstance(each, Candidate)}
+    assert reason in left_out["openvino-float16"]
+    assert {*left_out} | {name for name, _ in candidates} == {
+        "openvino",
+        "openvino-bfloat16",
+        "openvino-float16",
+    }
+
+
+def test_an_openvino_that_ends_its_process_is_left_out(plan, monkeypatch, nothing_on_path):
+    monkeypatch.setattr(
+        "ascend_tools.benchmark.openvino_at_hand.process.run", lambda *_, **__: (-11, "Segmentation fault\n")
+    )
+    offers = list(look_for_openvino(find_onnx(plan())))
+    assert {each.reason for each in offers} == {"OpenVINO cannot be used here: Segmentation fault"}
+
+
+def test_without_an_onnx_file_there_is_nothing_for_openvino():
+    (reason,) = {each.reason for each in look_for_openvino(Onnx({}, "no file"))}
+    assert reason == "no file"

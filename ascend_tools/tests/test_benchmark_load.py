@@ -10,7 +10,8 @@ import pytest
 
 from ascend_tools.benchmark import load
 from ascend_tools.benchmark.load import Look, Times
-from ascend_tools.kernel import Busy, Container
+from ascend_tools.kernel import Busy
+from common.kernel import Container
 
 SPIN = "import time\nwhile time.process_time() < {seconds}: pass\n"
 

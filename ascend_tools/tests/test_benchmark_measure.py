@@ -14,6 +14,7 @@ from ascend_tools.benchmark.measure import Request, Results, main
 from ascend_tools.benchmark.plan import Plan, own_modules
 from ascend_tools.testing.tiny_directory import TASK, tiny_directory
 from common.facts import read_facts
+from common.threads import cores
 
 __all__ = ["tiny_directory"]
 
@@ -73,21 +74,44 @@ def test_all_batch_sizes(measure):
     assert (left.name, left.precision) == ("onnxruntime", "float32")
     assert {*left.pure} == {*left.end_to_end} == {*left.outputs} == {1, 4}
     for size, pure in left.pure.items():
-        assert pure.images == size * len(pure.calls_ms)
-        assert len(pure.calls_ms) >= 3
-        assert pure.seconds == pytest.approx(sum(pure.calls_ms) / 1000)
-        assert pure.seconds >= QUICK
+        assert 1 <= pure.at_once <= cores()
+        assert pure.images % size == 0
+        assert len(pure.calls_ms) >= 3  # one after another, of an opening of their own
+        assert sum(pure.calls_ms) / 1000 >= QUICK
+        if pure.at_once == 1:
+            assert pure.images == size * len(pure.calls_ms)
+            assert pure.seconds == pytest.approx(sum(pure.calls_ms) / 1000)
         assert pure.distinct == 5
         assert pure.load.seconds >= pure.seconds
         whole = left.end_to_end[size]
         assert whole.images >= 3 * size
         assert whole.images % size == 0
         assert {*whole.stages} == {"preprocess", "stack", "infer", "postprocess"} == {*whole.threads}
-        assert whole.threads == {"preprocess": 2, "stack": 2, "infer": 1, "postprocess": 2}
+        assert whole.threads == {"preprocess": 2, "stack": 2, "infer": pure.at_once, "postprocess": 2}
     one, four = (dict(np.load(left.outputs[size])) for size in (1, 4))
     for name, array in one.items():
         assert array.shape[0] == 4
         np.testing.assert_allclose(array, four[name], rtol=1e-5)
+
+
+def test_a_single_core_measures_calls_and_images_at_once(request_for, tmp_path, monkeypatch):
+    monkeypatch.setattr("ascend_tools.benchmark.measure.cores", lambda: 1)
+    main(request_for(sizes=(1,)), Results(tmp_path / "results"))
+    (pure,) = [each["value"] for each in lines(tmp_path / "results") if each["kind"] == "pure"]
+    assert pure.get("at_once", 1) == 1
+    assert pure["images"] == len(pure["calls_ms"])
+
+
+def test_openvino_in_the_precision_that_its_name_says(measure):
+    openvino = pytest.importorskip("openvino")
+    left = measure(backend="openvino", sizes=(4,))
+    assert (left.reason, left.name, left.precision) == ("", "openvino", "float32")
+    assert left.pure[4].images % 4 == 0
+    left = measure(backend="openvino-bfloat16", sizes=(1,))
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert "bfloat16" in (left.precision or left.reason)
+    else:
+        assert "--precision bfloat16" in left.reason
 
 
 def test_a_call_that_takes_too_long_leaves_out_larger_batches(request_for, tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ascend_tools.benchmark import page as pages
-from ascend_tools.benchmark import table
+from ascend_tools.benchmark import record, table
 from ascend_tools.benchmark.figures import figure
 from ascend_tools.benchmark.measurements import Candidate, LeftOut
 from ascend_tools.benchmark.rows import rows_of
@@ -52,7 +52,22 @@ def test_a_row_has_all_that_was_measured():
 def test_columns_that_no_row_fills_are_left_out():
     rows = rows_of(rounds(replace(OM, rehearsal=True), end_to_end=False, calls=10), [], PCB)
     header, _ = cells(table.measured_table(rows, PCB))
-    assert header == ["backend", "batch", "images/s", "ms median", "verdict"]
+    assert header == ["backend", "precision", "batch", "images/s", "ms median", "verdict"]
+
+
+def test_calls_that_share_the_cores_are_counted_and_a_reduced_precision_is_named():
+    shared = [replace(each, pure=replace(each.pure, at_once=2)) for each in rounds()]
+    (row,) = rows_of(shared, [], PCB)
+    header, found = cells(table.measured_table([row], PCB))
+    assert found[header.index("at once")] == "2"
+    assert "precision" not in header
+    assert record.row_as_data(row)["pure"]["at_once"] == 2
+    assert "At once: so many calls share the cores" in " ".join(pages.page([row], [], PCB, []))
+    (alone,) = rows_of(rounds(), [], PCB)
+    assert "at once" not in cells(table.measured_table([alone], PCB))[0]
+    (reduced,) = rows_of(rounds(replace(CPU, backend="openvino-bfloat16", precision="bfloat16")), [], PCB)
+    header, found = cells(table.measured_table([reduced], PCB))
+    assert found[header.index("precision")] == "bfloat16"
 
 
 def test_several_backends_show_their_precision_and_several_chips_their_card():

@@ -13,6 +13,7 @@ import pytest
 
 from ascend_tools.doctor import tiny, tiny_network, tiny_ways
 from ascend_tools.doctor.check import Check, Level, Status
+from ascend_tools.doctor.children import Answer
 from ascend_tools.doctor.run import run
 
 SOC = [{"npu": 1, "chip": 0, "device": 0, "soc": "Ascend310P3", "health": "OK"}]
@@ -23,6 +24,9 @@ NPU = (
 )
 RUNTIME = Check(
     "backend.onnxruntime", "ONNX Runtime", Status.OK, "1", details={"providers": ["CPUExecutionProvider"]}
+)
+OPENVINO = Check(
+    "backend.openvino", "OpenVINO", Status.OK, "1", details={"precisions": ["float32", "bfloat16"]}
 )
 TRTEXEC = Check("gpu.trtexec", "trtexec", Status.OK, "8.4")
 
@@ -160,6 +164,35 @@ def test_outputs_of_another_size_are_no_results():
     with pytest.raises(tiny_ways.GuideError, match="expected 1536 finite numbers of 'maps', found 1535"):
         tiny_ways._compared("x", [images[0].reshape(-1)[1:], images[1]])  # noqa: SLF001
     assert tiny_ways._compared("x", images).difference == 0  # noqa: SLF001
+
+
+def test_openvino_runs_it_in_each_precision_that_the_cpu_has(tmp_path):
+    """Those that the check names are tried, and a reduced one is seen to be one: it rounds more, and not too much."""
+    openvino = pytest.importorskip("openvino")
+    units = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    found = lines(tmp_path, OPENVINO)
+    assert [*found] == ["tiny.openvino", "tiny.openvino-bfloat16"]
+    assert found["tiny.openvino"].status is Status.OK
+    assert found["tiny.openvino"].details["difference"] < 1e-4
+    reduced = found["tiny.openvino-bfloat16"]
+    if "BF16" in units:
+        assert reduced.status is Status.OK, reduced.found
+        assert 1e-4 < reduced.details["difference"] < 0.2
+    else:
+        assert reduced.status is Status.WRONG
+        assert "bfloat16" in reduced.found
+    assert not any(check.required for check in found.values())
+
+
+@pytest.mark.parametrize(("precision", "most"), [("float32", 1e-4), ("float16", 2e-2), ("bfloat16", 5e-2)])
+def test_each_precision_has_a_tolerance_of_its_own(tmp_path, monkeypatch, precision, most):
+    def told(share):
+        value = {"words": "x", "difference": share * most, "largest": 1.0, "precision": precision}
+        monkeypatch.setattr(tiny, "ask_own", lambda *_, **__: Answer(value, "", ""))
+        return lines(tmp_path, RUNTIME)["tiny.onnxruntime"].status
+
+    assert told(0.9) is Status.OK
+    assert told(1.1) is Status.WRONG
 
 
 def test_torch_exports_it(tmp_path):

@@ -120,6 +120,27 @@ def test_packages_that_are_missing_are_installed_first(model):
     )
 
 
+def test_openvino_is_ready_or_one_command_away(model, make_onnx):
+    make_onnx()
+    (model / "requirements-openvino.txt").write_text("no-such-package-at-all==2\n")
+    pip = f"{steps.python()} -m pip install"
+    away = missing("backend.openvino", f"{pip} openvino", command=f"{pip} openvino")
+    found = cells(model, backend_openvino=away["backend.openvino"])
+    assert found["openvino"].next == f"{pip} -r {model}/requirements-openvino.txt"
+    assert found["onnxruntime"].next == ""
+    (model / "requirements-openvino.txt").write_text("numpy>=1\n")
+    assert cells(model, backend_openvino=away["backend.openvino"])["openvino"].next == f"{pip} openvino"
+    assert cells(model)["openvino"].next == ""
+
+
+def test_onnx_runtimes_own_openvino_is_another_column(model, make_onnx):
+    make_onnx()
+    providers = ["CPUExecutionProvider", "OpenVINOExecutionProvider"]
+    runtime = Check("backend.onnxruntime", "", Status.OK, "1", details={"providers": providers})
+    found = cells(model, backend_onnxruntime=runtime)
+    assert found["onnxruntime-openvino"].next == found["openvino"].next == ""
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -170,7 +191,7 @@ def test_the_table_numbers_each_command_once(model, make_onnx):
     make_onnx()
     rows = matrix.rows([model], MACHINE.values(), Level.DEFAULT)
     lines = list(text.table(rows))
-    assert lines[0].split() == ["Models", "export", "onnxruntime", "atc", "om", "torch"]
+    assert lines[0].split() == ["Models", "export", "onnxruntime", "openvino", "atc", "om", "torch"]
     assert lines[1].split()[2:4] == ["ready", "ready"]
     assert any(line.endswith("-m common.atc)") for line in lines)
 

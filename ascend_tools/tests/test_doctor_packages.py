@@ -201,7 +201,34 @@ def test_a_torch_that_breaks(line, texts, said):
     assert said in found.found
 
 
-def test_openvino(line):
-    core = "class Core:\n    available_devices = ['CPU', 'GPU']\n"
-    assert line("_openvino", openvino=f"__version__ = '2099.1'\n{core}").found == "2099.1 on CPU, GPU"
+OPENVINO = """
+__version__ = '2099.1-1234-abc'
+class Core:
+    available_devices = {devices}
+    def get_property(self, device, name):
+        assert (device, name) == ('CPU', 'OPTIMIZATION_CAPABILITIES')
+        return {units}
+"""
+
+
+@pytest.mark.parametrize(
+    ("units", "said", "precisions"),
+    [
+        (["FP32", "INT8", "BIN"], "in float32; bfloat16 takes AVX-512 BF16, AMX or Arm's bfloat16; float16 takes", ["float32"]),
+        (["FP32", "BF16", "INT8"], "in float32 and bfloat16; float16 takes AVX-512 FP16", ["float32", "bfloat16"]),
+        (["FP32", "FP16", "BF16"], "in float32 and bfloat16 and float16", ["float32", "bfloat16", "float16"]),
+    ],
+)  # fmt: skip
+def test_openvino_and_the_precisions_of_this_cpu(line, units, said, precisions):
+    found = line("_openvino", openvino=OPENVINO.format(devices=["CPU", "GPU"], units=units))
+    assert found.status is Status.OK
+    assert found.found.startswith(f"2099.1 on CPU, GPU, {said}")
+    assert found.details["precisions"] == precisions
+
+
+def test_an_openvino_that_breaks_or_has_no_cpu(line):
     assert line("_openvino", openvino="").status is Status.WRONG
+    found = line("_openvino", openvino=OPENVINO.format(devices=[], units=[]))
+    assert (found.status, found.details["precisions"]) == (Status.WRONG, [])
+    assert "2099.1 on no device, and not on the CPU" in found.found
+    assert found.remedy.endswith("pip install openvino --force-reinstall")

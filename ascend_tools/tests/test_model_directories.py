@@ -78,9 +78,19 @@ def test_the_files_are_there(folder):
     package = package_of(folder)
     expected = [folder / f"{step}.py" for step in STEPS]
     expected += [package / f"{module}.py" for module in MODULES]
-    expected += [folder / name for name in ("README.md", "requirements.txt", "requirements-export.txt")]
+    files = ("requirements.txt", "requirements-export.txt", "requirements-openvino.txt")
+    expected += [folder / name for name in ("README.md", *files)]
     expected += [folder / "patches", folder / "tests" / "deploy.py", folder / "tests" / "test_full_size.py"]
     assert [str(path) for path in expected if not path.exists()] == []
+
+
+def test_openvino_is_pinned_and_the_same_in_all(folder):
+    text = (folder / "requirements-openvino.txt").read_text(encoding="utf-8")
+    assert text == (DIRECTORIES[0] / "requirements-openvino.txt").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if not line.startswith("#")]
+    assert re.fullmatch(r"openvino==[0-9.]+", line)
+    pins = (folder.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert line in [pin.partition(" ;")[0] for pin in pins]
 
 
 def test_every_script_imports_the_hint_before_all_else(folder):

@@ -188,5 +188,64 @@ def test_a_session_of_all_models_is_each_models_own(name, alone, noxfile):
 
 
 def test_a_benchmark_that_is_none_is_told_before_anything_is_installed(noxfile):
-    with pytest.raises(AbortedError, match="nosuch: no such benchmark; there are stream, efficientdet_d0, "):
+    with pytest.raises(
+        AbortedError, match="nosuch: no such benchmark; there are host, end_to_end, .*, faceboxes, "
+    ):
         noxfile.nox.sessions["host-benchmark"](Session("faceboxes", "nosuch"))
+
+
+@pytest.mark.parametrize(
+    ("words", "scripts", "models", "passed"),
+    [
+        ([], ["host", "end_to_end", "inference", "scale"], "all", []),
+        (["faceboxes"], ["host", "end_to_end", "inference", "scale"], ["faceboxes"], []),
+        (["scale", "host", "--out", "d"], ["scale", "host"], "all", ["--out", "d"]),
+        (["inference", "pcb", "rfcn", "--out=d"], ["inference"], ["pcb", "rfcn"], ["--out=d"]),
+        (["--help"], ["host", "end_to_end", "inference", "scale"], "all", ["--help"]),
+    ],
+)
+def test_the_hosts_benchmarks_by_name(words, scripts, models, passed, noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "wheel", lambda *_: "made")
+    session, installed = Session(*words), []
+    session.install = lambda *words: installed.extend(words)
+    noxfile.nox.sessions["host-benchmark"](session)
+    models = noxfile.MODELS if models == "all" else models
+    assert session.commands == [
+        ["python", f"{noxfile.ROOT}/benchmarks/{name}.py", f"--models={','.join(models)}", *passed]
+        for name in scripts
+    ]
+    files = [Path(word) for word in installed if word.endswith(".txt") and "constraints" not in word]
+    kinds = ("requirements", "requirements-export", "requirements-openvino")
+    assert files == [noxfile.ROOT / model / f"{kind}.txt" for model in models for kind in kinds]
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ([], False),
+        (["--data", "openvino"], False),
+        (["--backend", "om", "--out", "auto"], False),
+        (["--backend", "openvino", "--precision", "bfloat16"], True),
+        (["--limit", "3", "--backend=auto"], True),
+        (["--back", "auto"], True),
+        (["--batch-size", "16"], False),
+    ],
+)
+def test_an_evaluation_has_openvino_where_it_is_asked_for(words, asked, noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "wheel", lambda *_: "made")
+    session, installed = Session(*words), []
+    session.install = lambda *words: installed.extend(words)
+    noxfile.nox.sessions["faceboxes-eval"](session)
+    assert any(word.endswith("requirements-openvino.txt") for word in installed) is asked
+    assert session.commands[-1][-len(words) :] == words or not words
+
+
+def test_where_openvino_is_and_where_it_is_not(noxfile, monkeypatch):
+    """Benchmarks measure it, and the doctor says which precisions there are; a deployment stays small."""
+    for helper in ("wheel", "test_python", "copy_sources"):
+        monkeypatch.setattr(noxfile, helper, lambda *_: "made")
+    for name, there in (("benchmark", True), ("deploy", False), ("rehearsal", False)):
+        session, installed = Session("--model", "f.onnx"), []
+        session.install = lambda *words, into=installed: into.extend(words)
+        noxfile.nox.sessions[f"faceboxes-{name}"](session)
+        assert any(word.endswith("faceboxes/requirements-openvino.txt") for word in installed) is there

@@ -8,6 +8,7 @@ tools: what is tried is that each command finds what the ones before it have wri
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import re
@@ -29,6 +30,7 @@ from ascend_tools.rehearse.walk import REAL, bring_sample, bring_tools
 from ascend_tools.testing.commands import call
 from ascend_tools.testing.readme import Pasted
 from ascend_tools.testing.twin import Twin
+from common.backends import openvino
 from common.engine.shard import Shard
 from common.export import download
 from common.facts import read_facts
@@ -79,6 +81,18 @@ def repository(tmp_path_factory):
     shutil.rmtree(copy)
 
 
+@functools.cache
+def precisions() -> set[str]:
+    """Return the precisions that OpenVINO has on this CPU."""
+    return set(openvino.precisions(openvino.library().Core()))
+
+
+def without(words: list[str], option: str) -> list[str]:
+    """Return a command's words without an option and its value."""
+    at = words.index(option)
+    return [*words[:at], *words[at + 2 :]]
+
+
 class Programs:
     """What the READMEs call, by the first word of the command."""
 
@@ -106,8 +120,9 @@ class Programs:
 
     def python(self, words, here):
         if "--provider" in words:  # a card, which is not here
-            at = words.index("--provider")
-            words = [*words[:at], *words[at + 2 :]]
+            words = without(words, "--provider")
+        if "--precision" in words and not set(words) & precisions():  # nor, maybe, is a CPU that has it
+            words = without(words, "--precision")
         words, log = before_tee([word for word in words if word != "--cuda"], here)
         if words[1] == "-m":
             words.pop(1)
@@ -275,6 +290,7 @@ def programs(tmp_path, noxfile, capsys, monkeypatch):
     layout.write(tmp_path / "rehearsal", settings.Settings(settings.SOC, chips=4))
     # The driver's npu-smi is on PATH before anything is sourced.
     monkeypatch.setenv("PATH", str(tmp_path / "rehearsal" / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where --backend auto remembers
     return Programs(tmp_path / "rehearsal", noxfile, capsys, monkeypatch)
 
 

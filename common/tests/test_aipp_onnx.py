@@ -147,10 +147,11 @@ def test_numpy_computes_what_is_documented(aipp, seed):
     np.testing.assert_allclose(found[0], documented(aipp, images[0]), rtol=1e-6, atol=1e-3)
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
 @given(aipp=blocks() | blocks(resize=True), count=st.integers(1, 3), seed=st.integers(0, 99))
-def test_the_folded_graph_computes_bit_for_bit_what_numpy_does(aipp, count, seed):
+def test_the_folded_graph_computes_bit_for_bit_what_numpy_does(channels_last, aipp, count, seed):
     images = pictures(aipp, count, seed)
-    model = fold(network(outcome(aipp)), aipp)
+    model = fold(network(outcome(aipp)), aipp, channels_last=channels_last)
     onnx.checker.check_model(model, full_check=True)
     (found,) = session(model).run(None, {"in0": images})
     np.testing.assert_array_equal(found, apply(aipp, images))

@@ -77,6 +77,17 @@ def test_every_output_is_checked(doubling):
         check_outputs(values, [np.zeros(3)])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("layout", [np.asarray, np.transpose])
+def test_the_largest_values_are_finite_though_their_squares_are_not(doubling, dtype, layout):
+    values = layout(np.full((3, 5), np.finfo(dtype).max, dtype))
+    check_outputs(doubling(), [values, -values])
+    for bad in (np.nan, np.inf, -np.inf):
+        values[1, 2] = bad
+        with pytest.raises(GuideError, match="output 'twice' holds values that are not finite"):
+            check_outputs(doubling(), [values, np.zeros(3)])
+
+
 def test_of_an_npus_half_precision_the_remedy_is_told(doubling):
     network = doubling()
     network.name = "om by pyACL"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from common import atc, cli, infer
 from common.errors import GuideError, about
+from common.threads import cores
 from tests.conftest import refused, wrong_usage
 
 MISSING = FileNotFoundError(2, "No such file or directory", "lost.bin")
@@ -82,7 +82,7 @@ def test_the_wrapper_keeps_the_docstring_which_the_parser_shows_as_it_is_written
 def test_workers_are_a_whole_number_from_1(text, capsys):
     parser = cli.parser("")
     cli.add_workers(parser)
-    for words, workers in (([], os.cpu_count()), (["-j", "3"], 3), (["--workers", "016"], 16)):
+    for words, workers in (([], cores()), (["-j", "3"], 3), (["--workers", "016"], 16)):
         assert parser.parse_args(words).workers == workers
     with wrong_usage(capsys, f"expected a whole number of at least 1, got {text!r}"):
         parser.parse_args(["--workers", text])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from common import cli
-from common.backends import providers
+from common.backends import om, providers
 from common.backends.base import models_of, run_batch
 from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_deployed, open_model
 from common.errors import GuideError
+from common.export import om_file
 from common.facts import Tensor, read_facts
 from common.graph.outline import Value
 from tests.conftest import refused, wrong_usage
@@ -22,6 +25,10 @@ from tests.om_libraries import library, write_om
 
 __all__ = ["library", "write_om"]
 
+FLOAT32_ONLY = (
+    "ONNX Runtime computes in float32 on the CPU, not in bfloat16. Take --backend openvino, which has it where the CPU "
+    "does, or leave --precision out."
+)
 SIZE = Tensor("size", ("N", 3), "float32", "added to the sums")
 
 
@@ -71,6 +78,41 @@ def test_an_onnx_file_runs_with_onnx_runtime(make_onnx, runtime):
             Runtime(provider="CUDAExecutionProvider"),
             "m.om: --provider is for an .onnx file; an .om file runs on the NPU, see --device.",
         ),
+        (
+            "m.om",
+            Runtime("openvino"),
+            "m.om: --backend openvino runs no .om file. Leave --backend out.",
+        ),
+        (
+            "m.onnx",
+            Runtime("openvino", devices=(0,)),
+            "m.onnx: --device is for an .om file; ONNX Runtime's is chosen by --provider.",
+        ),
+        (
+            "m.onnx",
+            Runtime("openvino", provider="CUDAExecutionProvider"),
+            "m.onnx: --provider is ONNX Runtime's, and --backend openvino runs on the CPU. Leave one of them out.",
+        ),
+        (
+            "m.onnx",
+            Runtime(precision="bfloat16"),
+            f"m.onnx: {FLOAT32_ONLY}",
+        ),
+        (
+            "m.onnx",
+            Runtime(provider="CANNExecutionProvider", precision="float32"),
+            "m.onnx: CANNExecutionProvider computes in float16 here, not in float32; leave --precision out.",
+        ),
+        (
+            "m.onnx",
+            Runtime(provider="AzureExecutionProvider", precision="float32"),
+            "m.onnx: AzureExecutionProvider computes in what it chooses itself, not in float32; leave --precision out.",
+        ),
+        (
+            "m.om",
+            Runtime(precision="float16"),
+            "m.om: has no record beside it that says what it computes in; leave --precision out.",
+        ),
     ],
 )
 def test_what_contradicts_the_files_suffix_is_refused(name, runtime, message):
@@ -102,8 +144,9 @@ def test_a_provider_is_chosen_beside_the_backend(words, provider, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "devices"), [("", ()), ("--device 3", (3,)), ("--device 1,0,2", (1, 0, 2))]
 )
-def test_devices_are_chosen_by_their_numbers(words, devices):
-    assert chosen(*words.split()).devices == devices
+def test_devices_are_chosen_by_their_numbers(words, devices, monkeypatch):
+    monkeypatch.setattr(om, "check_there", lambda path: None)
+    assert chosen("--backend", "om", *words.split()).devices == devices
 
 
 @pytest.mark.parametrize("text", ["", "0,", "a", "-1", "0,0", "0;1", "1.5", "99999", "\N{SUPERSCRIPT TWO}"])
@@ -112,12 +155,51 @@ def test_what_are_no_devices_is_refused(text, capsys):
         chosen(f"--device={text}")
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--precision bfloat16", FLOAT32_ONLY),
+        (
+            "--backend openvino --cuda",
+            "--provider is ONNX Runtime's, and --backend openvino runs on the CPU. ",
+        ),
+        ("--device 1", "--device is for an .om file; "),
+        ("--backend om --cuda", "--provider is for an .onnx file; "),
+    ],
+)
+def test_what_contradicts_itself_is_refused_before_there_is_a_file(words, message):
+    with refused(message, whole=False):
+        chosen(*words.split())
+
+
 @pytest.mark.parametrize("words", ["--backend om", "--model a.om", "--backend om --model a.onnx"])
 def test_where_no_library_runs_om_files_it_is_told_at_once(words):
     with refused(
         f"{sys.executable}: has neither ais_bench nor acl, one of which runs OM files. ", whole=False
     ):
         chosen(*words.split())
+
+
+@pytest.mark.parametrize(
+    ("mode", "own"),
+    [({}, "float16"), ({"precision_mode": "force_fp32"}, "float32")],
+    ids=["default", "force_fp32"],
+)
+def test_an_om_file_computes_in_what_it_was_made_with(monkeypatch, write_model, mode, own):
+    record = SimpleNamespace(rehearsal=False, options=mode)
+    monkeypatch.setattr(om.om_record, "read", lambda path: record)
+    facts = read_facts(write_model())
+    facts = msgspec.structs.replace(facts, atc=msgspec.structs.replace(facts.atc, options=mode))
+    for asked in (None, own):
+        om.check_precision(Path("m.om"), asked)
+        om_file.check_precision(facts, Runtime("om", precision=asked))
+    with refused(f"m.om: computes in {own}, as it was made to, not in bfloat16. ", whole=False):
+        om.check_precision(Path("m.om"), "bfloat16")
+    with refused(
+        f"--precision bfloat16: with the options in model.toml ATC makes an OM file that computes in {own}. ",
+        whole=False,
+    ):
+        om_file.check_precision(facts, Runtime("om", precision="bfloat16"))
 
 
 @pytest.mark.parametrize("words", [["--cuda", "--provider", "cpu"], ["--provider", "cann", "--cuda"]])

@@ -12,8 +12,10 @@ from common.compare.differences import (
     accepted_differences,
     as_metrics,
     check_differences,
+    has_stray_values,
     largest_differences,
     print_differences,
+    root_mean_squares,
 )
 from common.errors import GuideError
 from common.facts import read_facts
@@ -128,6 +130,21 @@ def test_in_half_precision_more_is_accepted(facts, capsys, spread, accepted):
         check_differences(facts, [0, 1.01 * accepted[1]], "", spread=spread, precision="float16")
     print_differences(facts, [0.1, 0.2], spread, precision="float16")
     assert f"accepted {accepted[0]:.1e}" in capsys.readouterr().out
+
+
+def test_in_bfloat16_the_root_mean_square_counts(facts, capsys):
+    wanted = [np.zeros((2, 3)), np.arange(4.0)]
+    found = [np.array([[0, 0, 3], [0, 0, 0]]), np.arange(4.0) + 1]
+    assert root_mean_squares(found, wanted) == pytest.approx([np.sqrt(1.5), 1])
+    assert np.isnan(root_mean_squares([np.array([np.nan, 0])], [np.zeros(2)])[0])
+    with pytest.raises(ValueError, match="zip"):
+        root_mean_squares(found, wanted[:1])
+    assert [each for each in ("float32", "float16", "bfloat16") if has_stray_values(each)] == ["bfloat16"]
+    print_differences(facts, [3, 1], (4, 4), precision="bfloat16", squares=[0.25, 0.5])
+    assert (
+        "scaled: largest difference 3.00e+00, root mean square 2.50e-01, accepted 1.0e+00"
+        in capsys.readouterr().out
+    )
 
 
 def test_an_output_that_never_changes_shows_nothing(facts):

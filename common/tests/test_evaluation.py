@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from common.backends.deployed import Runtime
 from common.errors import GuideError
 from common.evaluation import SEEDED, Options, parse, subject
 from common.facts import read_facts
+from common.threads import cores
 from common.timing import Stopwatch
 from tests.conftest import refused, wrong_usage
 
@@ -37,7 +37,7 @@ def arguments(*words):
 def test_without_arguments_the_sample_is_measured_with_everything_the_published_one():
     found = arguments()
     assert found == Options(
-        None, None, None, Runtime(), None, Path("output"), None, os.cpu_count(), found.own, None
+        None, None, None, Runtime(), None, Path("output"), None, cores(), found.own, None
     )
 
 

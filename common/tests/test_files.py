@@ -56,7 +56,13 @@ class FullDisk:
 
 @contextlib.contextmanager
 def full_disk():
-    really_open = Path.open
+    really_open, really_write, full = Path.open, os.write, set()
+
+    def write_bytes(descriptor, data):
+        if descriptor in full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        full.add(descriptor)
+        return really_write(descriptor, data[:1])
 
     def write_text(path, text, **options):
         with path.open("w", **options) as file:
@@ -66,6 +72,7 @@ def full_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "open", lambda *args, **options: FullDisk(really_open(*args, **options)))
         patch.setattr(Path, "write_text", write_text)
+        patch.setattr(os, "write", write_bytes)
         yield
 
 

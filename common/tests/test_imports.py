@@ -21,6 +21,7 @@ LEVELS = (
         "files",
         "resume",
         "process",
+        "kernel",
         "threads",
         "timing",
         "facts",

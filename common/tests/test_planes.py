@@ -22,6 +22,15 @@ def test_each_channel_has_its_own_values(image):
     np.testing.assert_array_equal(image, before)
 
 
+def test_a_fourth_channel_is_left_out_and_a_part_of_a_canvas_is_written_to(image):
+    values, canvas = np.random.default_rng(1).random((3, 256), np.float32), np.zeros((3, 9, 9), np.float32)
+    found = planes(np.dstack((image, image[..., 0])), values, canvas[:, :7, :5])
+    assert np.shares_memory(found, canvas)
+    np.testing.assert_array_equal(canvas[:, :7, :5], planes(image, values))
+    assert not canvas[:, 7:].any()
+    assert not canvas[:, :, 5:].any()
+
+
 def test_one_table_serves_all_channels(image):
     values = np.arange(256, dtype=np.float32) / 255 - 0.5
     np.testing.assert_array_equal(planes(image, values), values[image].transpose(2, 0, 1))

@@ -218,6 +218,9 @@ def test_what_came_is_written_from_time_to_time_in_whole_batches(opened, monkeyp
 
     def coming():
         for item in results("abcde"):
+            end, written = time.monotonic() + 20, len(stored) // batch_size * batch_size
+            while 5 - len(other.missing()) < written:  # it is written while the rest is still to come
+                assert time.monotonic() < end
             stored.append(5 - len(other.missing()))
             yield item
 

@@ -187,6 +187,27 @@ def test_a_result_of_something_else_is_computed_again(path, sources, whole, colu
     assert finished(path, sources) is None
 
 
+def test_a_result_that_the_index_has_lost_is_computed_again(tmp_path, sources):
+    """In the table alone it could be counted as there, and never be found."""
+    sources = dict(list(sources.items())[:9])
+    whole, part = tmp_path / "whole.sqlite", tmp_path / "part.sqlite"
+    for path in (whole, part):
+        with Store(path, RUN, sources) as store:
+            store.keep((key, RESULTS[key]) for key in sources)
+    execute(part, "DELETE FROM results WHERE key = CAST('picture 3' AS BLOB)")
+    with closing(sqlite3.connect(whole)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_results_1'"
+        (page,) = database.execute(query).fetchone()
+    index, content = slice((page - 1) * size, page * size), bytearray(whole.read_bytes())
+    content[index] = part.read_bytes()[index]
+    whole.write_bytes(content)
+    with Store(whole, RUN, sources) as store:
+        assert list(store.missing()) == ["picture 3"]
+        store.keep([("picture 3", RESULTS["picture 3"])])
+        assert list(dict(store.read())) == list(sources)
+
+
 @pytest.mark.parametrize("settings", ["''", "'null'", "x'fffe'", "3.5"])
 def test_settings_that_were_tampered_with_are_those_of_another_run(path, sources, whole, settings):
     execute(path, f"UPDATE run SET settings = {settings}")  # noqa: S608
@@ -200,7 +221,7 @@ def test_a_full_disk_is_told_and_what_was_stored_before_stays(path, sources, mon
 
     def small(*words, **options):
         database = connect(*words, **options)
-        database.execute("PRAGMA max_page_count = 6")
+        database.execute("PRAGMA max_page_count = 5")
         return database
 
     monkeypatch.setattr(sqlite3, "connect", small)

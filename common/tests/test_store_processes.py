@@ -16,9 +16,10 @@ from common.errors import GuideError
 from tests.conftest import refused
 
 COMMON = """
-import json, os, random, signal, sqlite3, sys, time
+import json, os, random, signal, sqlite3, sys, threading, time
 from pathlib import Path
 import numpy as np
+from tqdm import tqdm
 from common.engine import store as module
 from common.engine.store import Store
 from common.errors import GuideError
@@ -29,6 +30,8 @@ def quick(*words, **options):  # a process that is killed takes nothing along th
     return database
 
 connect, sqlite3.connect = sqlite3.connect, quick
+tqdm.set_lock(threading.RLock())  # its own is shared with forked processes: one that is killed would keep it
+tqdm.monitor_interval = 0
 path = Path(sys.argv[1])
 keys = [f"picture {n}" for n in range(100)]
 sources = dict.fromkeys(keys, Path(sys.argv[2]))
@@ -151,7 +154,9 @@ def test_a_run_of_other_settings_takes_the_file_and_the_first_is_told(tmp_path, 
 
 def test_a_file_that_another_process_holds_for_too_long_is_named(tmp_path, picture, monkeypatch):
     connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: connect(path, timeout=0.01))
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda path, **options: connect(path, **{**options, "timeout": 0.01})
+    )
     path = tmp_path / "store.sqlite"
     other = connect(path)
     other.execute("BEGIN IMMEDIATE")

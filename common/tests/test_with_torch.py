@@ -125,6 +125,28 @@ def test_in_half_precision_only_gross_differences_are_refused(compare, capsys, s
             found.check()
 
 
+class Stray(Tiny):
+    """The first of the 72 values of `scaled` is off by 2."""
+
+    def forward(self, x):
+        scaled, sums = super().forward(x)
+        scaled[:, 0, 0, 0] += 2
+        return scaled, sums
+
+
+def test_in_bfloat16_a_stray_value_is_no_gross_difference(compare, capsys):
+    found = compare(Stray(), sources(9), precision="bfloat16")
+    assert found.largest == (2.0, 0.0)
+    assert found.squares == pytest.approx((2 / 72**0.5, 0))
+    assert (
+        "largest difference 2.00e+00, root mean square 2.36e-01, accepted 1.3e+00;" in capsys.readouterr().out
+    )
+    found.check()
+    found = compare(Tiny(scaled=2.0), sources(9), precision="bfloat16")
+    with refused("output 'scaled' differs from torch by 2.00e+00, more than 1.3e+00. ", whole=False):
+        found.check()
+
+
 def test_equal_results_are_counted_over_all_items(compare, capsys):
     """Item n has the sums 24n, 24(n - 13) and 24(n - 19) for what AIPP makes of it; torch's differ for item 5."""
     found = compare(Tiny(sums=0.25, special=5.0), sources(8), same=equal)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from common.cli import shorten
 from common.errors import GuideError, about
-from common.files import read_text, write_text
+from common.files import read_bytes, read_text, write_text
 
 Array = NDArray[Any]
 SMALLEST = 32  # pixels; images with a shorter side are left out, as effdet's data loader leaves them out
@@ -43,13 +44,13 @@ class _Image(msgspec.Struct):
     height: _Side
 
 
-class _Object(msgspec.Struct):
+class _Object(msgspec.Struct, gc=False):  # millions of rows, of which none holds another
     id: _Id
     image_id: _Id
     category_id: _Id
     bbox: _Box
     area: Annotated[float, msgspec.Meta(ge=0, le=FAR**2)]
-    iscrowd: Literal[0, 1] | bool  # pycocotools would take any number, modulo 256
+    iscrowd: Literal[0, 1] | bool
 
 
 class _Category(msgspec.Struct):
@@ -64,7 +65,7 @@ class _Annotations(msgspec.Struct):
     categories: Annotated[list[_Category], msgspec.Meta(max_length=MOST_CATEGORIES)]
 
 
-class _Detection(msgspec.Struct):
+class _Detection(msgspec.Struct, gc=False):
     image_id: _Id
     category_id: _Id
     bbox: _Box
@@ -82,21 +83,58 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Coco:
-    """The pictures to detect in, by the name of their .bin files in the order of their ids; all the annotations.
+class Objects:
+    """Annotated objects in the order of the file.
 
-    `annotations` are what pycocotools takes, the objects numbered from 1; `total` counts the pictures of the annotation
-    file, those that are too small included.
+    `picture` and `category` (N int64) are ids; `boxes`, Nx4 float64, are x, y, width, height in pixels; `area`, N float64,
+    is that of the outline, in square pixels; a `crowd` (N bool) stands for many objects.
+    """
+
+    picture: Array
+    category: Array
+    boxes: Array
+    area: Array
+    crowd: Array
+
+    def only(self, rows: Array | slice) -> Objects:
+        """Return some of them."""
+        return Objects(
+            self.picture[rows], self.category[rows], self.boxes[rows], self.area[rows], self.crowd[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes found, in the order of the file; `score` is N float64, the other columns are as those of `Objects`."""
+
+    picture: Array
+    category: Array
+    boxes: Array
+    score: Array
+
+    def only(self, rows: Array | slice) -> Detections:
+        """Return some of them."""
+        return Detections(self.picture[rows], self.category[rows], self.boxes[rows], self.score[rows])
+
+
+@dataclass(frozen=True)
+class Coco:
+    """The pictures to detect in, by the name of their .bin files in the order of their ids; all the objects.
+
+    `listed` are the ids of all pictures of the annotation file, those that are too small included, and `total` is how
+    many of them are measured; `categories` are the ids of the categories.
     """
 
     pictures: dict[str, Picture]
-    annotations: dict[str, Any]
+    objects: Objects
+    categories: tuple[int, ...]
+    listed: Array
     total: int
 
     def first(self, count: int) -> Coco:
         """Return the first pictures."""
         pictures = dict(list(self.pictures.items())[:count])
-        return Coco(pictures, self.annotations, len(pictures))
+        return replace(self, pictures=pictures, total=len(pictures))
 
 
 def read_coco(data: Path, *, need_pictures: bool = True) -> Coco:
@@ -109,7 +147,7 @@ def read_coco(data: Path, *, need_pictures: bool = True) -> Coco:
     except (msgspec.DecodeError, RecursionError) as error:
         raise GuideError(f"{path}: not COCO annotations of objects ({error}); download it again.") from None
     with about(path):
-        annotations = _consistent(checked)
+        _check(checked)
     rows = sorted(checked.images, key=lambda row: row.id)
     found = [Picture(row.id, data / "val2017" / row.file_name, row.width, row.height) for row in rows]
     large = [picture for picture in found if min(picture.width, picture.height) >= SMALLEST]
@@ -119,14 +157,17 @@ def read_coco(data: Path, *, need_pictures: bool = True) -> Coco:
             raise GuideError(
                 f"{len(missing)} of the {len(large)} pictures in {path} are missing: {shorten(missing)}; {TREE}"
             )
-    return Coco(_by_stem(large), annotations, len(found))
+    return Coco(
+        pictures=_by_stem(large),
+        objects=_objects(checked.annotations),
+        categories=tuple(row.id for row in checked.categories),
+        listed=np.array([picture.identity for picture in found]),
+        total=len(found),
+    )
 
 
-def _consistent(found: _Annotations) -> dict[str, Any]:
-    """Return annotations as pycocotools takes them; ids that occur twice, or stand for nothing, are errors.
-
-    Objects are numbered from 1, for pycocotools takes an object with the id 0 for none.
-    """
+def _check(found: _Annotations) -> None:
+    """Refuse annotations with ids that occur twice or stand for nothing."""
     if not found.images:
         raise GuideError("lists no image.")
     for what, ids in (
@@ -146,22 +187,22 @@ def _consistent(found: _Annotations) -> dict[str, Any]:
         print(
             f"note: {others} of the annotated objects are in pictures that are not listed; they do not count"
         )
-    objects = [
-        {
-            "id": number,
-            "image_id": row.image_id,
-            "category_id": row.category_id,
-            "bbox": list(row.bbox),
-            "area": row.area,
-            "iscrowd": int(row.iscrowd),
-        }
-        for number, row in enumerate(found.annotations, 1)
-    ]
-    return {
-        "images": msgspec.to_builtins(found.images),
-        "annotations": objects,
-        "categories": msgspec.to_builtins(found.categories),
-    }
+
+
+def _objects(rows: list[_Object]) -> Objects:
+    return Objects(
+        picture=np.array([row.image_id for row in rows], np.int64),
+        category=np.array([row.category_id for row in rows], np.int64),
+        boxes=_boxes(rows),
+        area=np.array([row.area for row in rows], np.float64),
+        crowd=np.array([row.iscrowd for row in rows], bool),
+    )
+
+
+def _boxes(rows: Sequence[_Object | _Detection]) -> Array:
+    """Return the boxes of rows: Nx4 float64."""
+    sides = itertools.chain.from_iterable([row.bbox for row in rows])
+    return np.fromiter(sides, np.float64, 4 * len(rows)).reshape(-1, 4)
 
 
 def _is_inside(name: str) -> bool:
@@ -201,20 +242,23 @@ def write_detections(path: Path, pictures: Mapping[str, Picture], detections: Ma
             }
             for box, (score, category) in zip(boxes, kept[:, 4:].tolist(), strict=True)
         ]
-    write_text(path, json.dumps(rows))
+    write_text(path, msgspec.json.encode(rows).decode())
 
 
-def read_detections(path: Path) -> list[dict[str, Any]]:
+def read_detections(path: Path) -> Detections:
     """Read a results JSON: a list of image_id, bbox (x, y, width, height), score, category_id."""
     try:
-        found = msgspec.json.decode(read_text(path), type=list[_Detection])
+        # Not by way of a text, which would be as large again.
+        found = msgspec.json.decode(read_bytes(path).removeprefix(BOM_UTF8), type=list[_Detection])
     except FileNotFoundError:
         raise GuideError(f"{path}: no such file.") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise GuideError(
             f"{path}: expected a list of image_id, bbox, score and category_id ({error})."
         ) from None
-    return [
-        {"image_id": r.image_id, "category_id": r.category_id, "bbox": list(r.bbox), "score": r.score}
-        for r in found
-    ]
+    return Detections(
+        picture=np.array([row.image_id for row in found], np.int64),
+        category=np.array([row.category_id for row in found], np.int64),
+        boxes=_boxes(found),
+        score=np.array([row.score for row in found], np.float64),
+    )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 from torch import Tensor, nn
 
 from common.export import checkpoint
@@ -62,8 +61,7 @@ def load_checkpoint(path: Path) -> TenMaps:
 
 def seeded() -> TenMaps:
     """Return the network with seeded weights, see `common.export.seeded`: few of a picture's anchors are objects."""
-    pictures = [Image.fromarray(library_picture(name)[..., ::-1]) for name in OBJECTS]
-    images = np.stack([network_input(letterbox(picture)[0]) for picture in pictures])
+    images = np.stack([network_input(letterbox(library_picture(name)[..., ::-1])[0]) for name in OBJECTS])
     heads = {
         "network.class_net.predict.conv_pw": Target(1.0, (-6.0,)),
         "network.box_net.predict.conv_pw": Target(0.5),

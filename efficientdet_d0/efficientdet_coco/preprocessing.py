@@ -16,9 +16,9 @@ _MEAN, _DEVIATION = (
     np.array([[255 * value] for value in channel], np.float32)
     for channel in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 )
-_FILL = (124, 116, 104)  # the mean colour, rounded
 # What each of the 256 values of a pixel becomes, per channel, computed in float32 and in the original's order: 3x256.
 _VALUES = (np.arange(256, dtype=np.float32) - _MEAN) / _DEVIATION
+_PADDING = _VALUES[[0, 1, 2], [124, 116, 104], None, None]  # the mean colour, rounded: 3x1x1
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,35 @@ class Letterbox:
     scale: float
 
 
-def letterbox(image: Image.Image) -> tuple[NDArray[np.uint8], Letterbox]:
-    """Scale a picture to fit 512x512, bilinear, and put it in the upper left corner of the mean colour.
+def letterbox(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Letterbox]:
+    """Scale a picture, HxWx3 uint8 RGB, to fit 512x512, bilinear, and return how it lies in the canvas's upper left corner.
 
     Sides are truncated, not rounded: a longer side of 49 or 685 pixels becomes 511.
 
     Returns:
-        The canvas, 512x512x3 uint8 RGB, and how the picture lies on it.
+        The scaled picture, hxwx4 uint8: RGB and, as Pillow keeps pixels, a byte without meaning; and how it lies.
     """
-    scale = min(SIZE / image.height, SIZE / image.width)
-    width, height = int(image.width * scale), int(image.height * scale)
+    sides = image.shape[:2]
+    scale = min(SIZE / sides[0], SIZE / sides[1])
+    height, width = (int(side * scale) for side in sides)
     if not width or not height:
-        raise GuideError(f"the picture is too narrow: {image.width}x{image.height} pixels.")
-    canvas = Image.new("RGB", (SIZE, SIZE), _FILL)
-    canvas.paste(image.resize((width, height), Image.Resampling.BILINEAR))
-    return np.asarray(canvas), Letterbox(image.width, image.height, 1 / scale)
+        raise GuideError(f"the picture is too narrow: {sides[1]}x{sides[0]} pixels.")
+    scaled = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.frombuffer(scaled.tobytes("raw", "RGBX"), np.uint8)
+    return pixels.reshape(height, width, 4), Letterbox(sides[1], sides[0], 1 / scale)
 
 
-def network_input(canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Normalise a canvas as for ImageNet: 512x512x3 uint8 RGB to 3x512x512 float32 RGB."""
-    return planes(canvas, _VALUES)
+def network_input(scaled: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Normalise a picture as for ImageNet, and put it on the mean colour, rounded: 3x512x512 float32 RGB.
+
+    Args:
+        scaled: hxwx3 uint8 RGB, at most 512x512; a fourth channel is left out.
+    """
+    height, width = scaled.shape[:2]
+    canvas = np.empty((3, SIZE, SIZE), np.float32)
+    planes(scaled, _VALUES, canvas[:, :height, :width])
+    canvas[:, :height, width:] = canvas[:, height:] = _PADDING
+    return canvas
 
 
 def placement(width: int, height: int) -> Letterbox:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from common.report.figures import Figures
 from efficientdet_coco import metric
-from efficientdet_coco.coco import SMALLEST, Coco
+from efficientdet_coco.coco import SMALLEST, Coco, Detections
 
 
-def score(data: Coco, detections: Sequence[dict[str, Any]]) -> Figures:
+def score(data: Coco, detections: Detections) -> Figures:
     """Return COCO's twelve figures of detections as `coco.read_detections` returns them."""
     metrics, table = metric.evaluate(data, detections)
-    crowds = [row["iscrowd"] for row in data.annotations["annotations"]]
+    crowds = int(data.objects.crowd.sum())
     left_out = data.total - len(data.pictures)
     note = (
         f"; {left_out} with a side under {SMALLEST} pixels left out, as in the original" if left_out else ""
@@ -21,7 +18,7 @@ def score(data: Coco, detections: Sequence[dict[str, Any]]) -> Figures:
     return Figures(
         metrics=metrics,
         pictures=data.total,
-        counts={"objects": len(crowds) - sum(crowds), "crowds": sum(crowds)},
+        counts={"objects": len(data.objects.crowd) - crowds, "crowds": crowds},
         names=[picture.path.name for picture in data.pictures.values()],
         text=f"{table}mAP: {metrics['AP']:.4f}\n{data.total} pictures{note}\n",
     )

@@ -26,8 +26,8 @@ def prepare_picture(path: Path, *, own: bool = True) -> tuple[Inputs, Letterbox]
     """
     image = read_rgb(path, own=own)
     with about(path):
-        canvas, placed = letterbox(image)
-    return {"x.1": network_input(canvas)}, placed
+        scaled, placed = letterbox(image)
+    return {"x.1": network_input(scaled)}, placed
 
 
 def prepare(picture: Picture) -> tuple[Inputs, Letterbox]:

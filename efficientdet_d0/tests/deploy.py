@@ -50,10 +50,9 @@ def draw_data(folder: Path) -> Path:
 
 def by_picture(path: Path) -> dict[int, np.ndarray]:
     """Return stored detections by picture: x, y, width, height, score, category."""
-    found: dict[int, list[list[float]]] = {}
-    for row in coco.read_detections(path):
-        found.setdefault(row["image_id"], []).append([*row["bbox"], row["score"], row["category_id"]])
-    return {identity: np.array(rows) for identity, rows in found.items()}
+    found = coco.read_detections(path)
+    rows = np.column_stack((found.boxes, found.score, found.category))
+    return {identity: rows[found.picture == identity] for identity in np.unique(found.picture).tolist()}
 
 
 def lacking(objects: np.ndarray, others: np.ndarray) -> int:

@@ -30,7 +30,18 @@ def test_pictures_come_by_id_and_small_ones_are_left_out(data):
     assert list(found.pictures) == STEMS
     assert [picture.identity for picture in found.pictures.values()] == [5, 7, 12, 21, 30]
     assert found.pictures["tall"] == Picture(21, data / "val2017" / "tall.b.c.jpg", 90, 700)
-    assert (found.total, found.annotations) == (6, annotations_of(data))
+    content = annotations_of(data)
+    assert (found.total, found.listed.tolist()) == (6, sorted(row["id"] for row in content["images"]))
+    assert found.categories == tuple(row["id"] for row in content["categories"])
+    columns = {
+        "picture": "image_id",
+        "category": "category_id",
+        "boxes": "bbox",
+        "area": "area",
+        "crowd": "iscrowd",
+    }
+    for column, key in columns.items():
+        assert getattr(found.objects, column).tolist() == [row[key] for row in content["annotations"]]
 
 
 def test_a_side_of_32_is_large_enough(tmp_path):
@@ -224,8 +235,8 @@ def test_detections_are_written_as_coco_results(tmp_path):
 def test_boxes_are_those_of_the_reference_in_float32(cases, tmp_path):
     stored = np.load(cases / "image_china.npz")
     write_detections(tmp_path / "d.json", pictures(1), {"p1": stored["detections"]})
-    found = np.array([row["bbox"] for row in read_detections(tmp_path / "d.json")], np.float32)
-    np.testing.assert_array_equal(found, stored["coco_bbox_xywh"])
+    found = read_detections(tmp_path / "d.json").boxes
+    np.testing.assert_array_equal(found.astype(np.float32), stored["coco_bbox_xywh"])
 
 
 @given(
@@ -241,12 +252,11 @@ def test_what_is_written_is_read_again(rows, tmp_path_factory):
     write_detections(path, pictures(5), {"p5": found})
     kept = found[found[:, 4] >= 0.001]
     back = read_detections(path)
-    assert [row["image_id"] for row in back] == [5] * len(kept)
-    assert [row["category_id"] for row in back] == kept[:, 5].tolist()
-    assert [row["score"] for row in back] == kept[:, 4].tolist()
-    boxes = np.array([row["bbox"] for row in back], np.float32).reshape(-1, 4)
-    np.testing.assert_array_equal(boxes[:, :2], kept[:, :2])
-    np.testing.assert_array_equal(boxes[:, 2:], kept[:, 2:4] - kept[:, :2])
+    assert back.picture.tolist() == [5] * len(kept)
+    assert back.category.tolist() == kept[:, 5].tolist()
+    assert back.score.tolist() == kept[:, 4].tolist()
+    np.testing.assert_array_equal(back.boxes[:, :2], kept[:, :2])
+    np.testing.assert_array_equal(back.boxes[:, 2:], kept[:, 2:4] - kept[:, :2])
 
 
 ROW = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
@@ -298,9 +308,9 @@ def test_any_json_is_a_list_of_detections_or_named(content, tmp_path_factory):
     except GuideError as error:
         assert str(error).startswith(f"{path}: ")  # noqa: PT017
         return
-    for row in found:
-        assert len(row["bbox"]) == 4
-        {row["image_id"], row["category_id"]}  # both can be looked up
+    count = len(found.score)
+    assert found.boxes.shape == (count, 4)
+    assert len(found.picture) == len(found.category) == count
 
 
 def test_categories_are_cocos_80_with_names_and_colours_of_their_own():
@@ -318,10 +328,10 @@ def test_categories_have_the_names_of_the_reference(cases):
 def test_sample_boxes_lie_inside_their_pictures(tmp_path):
     found = read_coco(sample.write_sample(tmp_path))
     assert list(found.pictures) == list(sample.OBJECTS)
-    for picture, row in zip(found.pictures.values(), found.annotations["annotations"], strict=True):
-        x, y, width, height = row["bbox"]
+    rows = zip(found.objects.boxes.tolist(), found.objects.category.tolist(), strict=True)
+    for picture, ((x, y, width, height), category) in zip(found.pictures.values(), rows, strict=True):
         with Image.open(picture.path) as image:
             assert image.size == (picture.width, picture.height)
         assert 0 <= x < x + width <= picture.width
         assert 0 <= y < y + height <= picture.height
-        assert NAMES[row["category_id"]] == sample.OBJECTS[picture.path.stem][0]
+        assert NAMES[category] == sample.OBJECTS[picture.path.stem][0]

@@ -125,7 +125,7 @@ def test_the_reference_checkpoint_gives_the_reference_outputs_and_objects(
     name, recipe_network, cases, library_pictures, tmp_path
 ):
     facts, stored = read_json(cases / f"image_{name}.json"), np.load(cases / f"image_{name}.npz")
-    canvas, placed = letterbox(library_pictures[name])
+    canvas, placed = letterbox(np.asarray(library_pictures[name]))
     image = network_input(canvas)
     if hashlib.sha256(image.tobytes()).hexdigest() != facts["preprocess"]["input_float32_nchw_sha256"]:
         pytest.skip("this machine's decoder gives other pixels of the JPEG file")
@@ -139,7 +139,7 @@ def test_the_reference_checkpoint_gives_the_reference_outputs_and_objects(
     objects, expected = TASK.finish(maps, placed), stored["detections"]
     order = places(objects, expected)
     write_detections(tmp_path / "d.json", {name: Picture(1, None, 0, 0)}, {name: objects})
-    boxes = np.array([row["bbox"] for row in read_detections(tmp_path / "d.json")])
+    boxes = read_detections(tmp_path / "d.json").boxes
     # A side has the rounding of two corners.
     assert (np.abs(boxes[order] - stored["coco_bbox_xywh"]) <= [0.01, 0.01, 0.02, 0.02]).all()
 
@@ -182,7 +182,7 @@ def test_the_guides_command_compares_both_files_with_torch(recipe_files):
 
 def test_the_reference_checkpoint_exported_gives_the_reference_outputs(recipe_files, cases, library_pictures):
     facts, stored = read_json(cases / "image_astronaut.json"), np.load(cases / "image_astronaut.npz")
-    canvas, placed = letterbox(library_pictures["astronaut"])
+    canvas, placed = letterbox(np.asarray(library_pictures["astronaut"]))
     for path in recipe_files[1:]:
         check_outside(path, 1)
         with open_deployed(path, None, FACTS, HERE) as deployed:

@@ -67,16 +67,15 @@ def test_every_picture_has_a_bin_and_ten_results_named_up_to_its_first_dot(steps
 
 def test_detections_are_in_every_picture_by_id_and_inside_of_it(steps):
     pictures = read_coco(steps / "data").pictures
-    rows = read_detections(steps / "scored" / "detections.json")
-    assert list(dict.fromkeys(row["image_id"] for row in rows)) == [p.identity for p in pictures.values()]
+    found = read_detections(steps / "scored" / "detections.json")
+    assert list(dict.fromkeys(found.picture.tolist())) == [p.identity for p in pictures.values()]
     for picture in pictures.values():
-        mine = [row for row in rows if row["image_id"] == picture.identity]
-        assert len(mine) == 100
-        boxes = np.array([row["bbox"] for row in mine])
+        mine = found.only(found.picture == picture.identity)
+        assert len(mine.score) == 100
+        boxes = mine.boxes
         assert (boxes >= 0).all()
         assert (boxes[:, :2] + boxes[:, 2:] <= np.array([picture.width, picture.height]) + 1e-3).all()
-        scores = [row["score"] for row in mine]
-        assert scores == sorted(scores, reverse=True)
+        assert (np.diff(mine.score) <= 0).all()
 
 
 def test_guide_flags_and_the_dated_directory_of_ais_infer(steps, tmp_path, run):
@@ -118,11 +117,11 @@ def test_the_streamed_route_gives_the_same_detections(batch_size, steps, twin_on
     arguments = ["--model", str(twin_onnx), "--data", str(steps / "data"), "--out", str(tmp_path)]
     assert evaluate.main([*arguments, "--batch-size", str(batch_size)]) == 0
     found, expected = (read_detections(folder / "detections.json") for folder in (tmp_path, steps / "scored"))
-    assert len(found) == 500
-    for key, difference in (("image_id", 0), ("category_id", 0), ("score", 1e-6), ("bbox", 1e-3)):
-        mine, other = ([row[key] for row in rows] for rows in (found, expected))
+    assert len(found.score) == 500
+    for column, difference in (("picture", 0), ("category", 0), ("score", 1e-6), ("boxes", 1e-3)):
+        mine, other = (getattr(each, column) for each in (found, expected))
         np.testing.assert_allclose(mine, other, rtol=0, atol=difference)
-    assert len({row["score"] for row in expected}) > 100  # no two routes would agree by chance
+    assert len(np.unique(expected.score)) > 100  # no two routes would agree by chance
     streamed, files = (
         read_json(folder / "metrics.json")["metrics"] for folder in (tmp_path, steps / "scored")
     )
@@ -197,7 +196,7 @@ def test_a_whole_data_set_gets_a_verdict(kept, code, verdict, data, tmp_path, mo
     monkeypatch.setattr(postprocess, "read_facts", lambda folder: replace(FACTS, accuracy=accuracy))
     rows = [
         {**{key: row[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9 - row["id"] / 100}
-        for row in read_coco(data).annotations["annotations"]
+        for row in read_json(data / "annotations" / "instances_val2017.json")["annotations"]
         if not row["iscrowd"]
     ]
     (tmp_path / "perfect.json").write_text(json.dumps(rows[:kept]))

@@ -33,6 +33,31 @@ def naive_letterbox(image):
     return canvas, factor
 
 
+def check_with_opencv(height, width, seed):
+    """Compare with the original's calls."""
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    factor = 1024 / max(height, width)
+    resized = cv2.resize(
+        image.astype(np.float32), None, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST
+    )
+    expected = np.zeros((1024, 1024, 3), np.uint8)
+    expected[: resized.shape[0], : resized.shape[1]] = resized
+    np.testing.assert_array_equal(letterbox(image)[0], expected)
+
+
+@pytest.mark.parametrize("short", ["height", "width"])
+def test_every_row_and_column_is_the_one_that_opencv_takes(short):
+    """A few pixels beside sides like those of FDDB, and longer ones: what is rounded differs from length to length."""
+    for longer in (*range(3, 500, 7), *range(500, 4001, 211)):
+        shorter = -(-longer // 500)
+        check_with_opencv(*((shorter, longer) if short == "height" else (longer, shorter)), seed=longer)
+
+
+@given(height=st.integers(300, 700), width=st.integers(300, 700), seed=st.integers(0, 9))
+def test_pictures_are_resized_as_opencv_does(height, width, seed):
+    check_with_opencv(height, width, seed)
+
+
 @example(height=1025, width=2048, seed=0)  # half a row is rounded to even: 512 rows
 @example(height=1027, width=2048, seed=0)  # 514
 @given(height=st.integers(1, 1500), width=st.integers(1, 1500), seed=st.integers(0, 9))

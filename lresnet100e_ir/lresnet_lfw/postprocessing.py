@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 from common.errors import GuideError
 
 Float32 = NDArray[np.float32]
+ROWS = 512  # at once, 1 MiB, which stays in the processor's cache; an even number
 
 
 def add_flipped(features: Float32, mirrored: Float32) -> Float32:
     """Add the embeddings of faces and of their mirror images, both Nx512, and scale each row to length 1."""
-    embeddings = features + mirrored
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    if not lengths.all():
-        raise GuideError(f"the embedding of face {lengths.argmin()} is zero; run the inference again.")
-    embeddings /= lengths
+    embeddings = np.empty_like(features)
+    for start in range(0, len(features), ROWS):
+        rows = embeddings[start : start + ROWS]
+        np.add(features[start : start + ROWS], mirrored[start : start + ROWS], out=rows)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not lengths.all():
+            raise GuideError(
+                f"the embedding of face {start + lengths.argmin()} is zero; run the inference again."
+            )
+        rows /= lengths
     return embeddings
 
 
@@ -31,6 +37,10 @@ def add_flipped_by_name(features: Mapping[str, Float32], names: Iterable[str]) -
 
 def pair_distances(embeddings: Float32) -> Float32:
     """Return the squared distances, 0..4, of rows 0 and 1, 2 and 3, ...: 2Nx512 to N."""
-    difference = embeddings[0::2] - embeddings[1::2]
-    distances: Float32 = np.square(difference).sum(axis=1)
+    distances = np.empty(len(embeddings) // 2, np.float32)
+    for start in range(0, len(embeddings), ROWS):
+        rows = embeddings[start : start + ROWS]
+        difference = rows[0::2] - rows[1::2]
+        np.square(difference, out=difference)
+        difference.sum(axis=1, out=distances[start // 2 : (start + ROWS) // 2])
     return distances

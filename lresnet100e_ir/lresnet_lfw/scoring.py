@@ -61,6 +61,6 @@ def _pairs_csv(
     thresholds = verification.best_thresholds[verification.folds]
     correct = (distances < thresholds) == same
     columns = (range(len(same)), same, distances, verification.folds + 1, thresholds, correct)
-    rows = zip(*(np.asarray(column).tolist() for column in columns), strict=True)
-    lines = [f"{k},{s:d},{d:.9g},{fold},{t:.2f},{c:d}\n" for k, s, d, fold, t, c in rows]
-    return "pair,same,distance,fold,threshold,correct\n" + "".join(lines)
+    # All lines at once: a line by itself takes half as long again.
+    lines = "%d,%d,%.9g,%d,%.2f,%d\n" * len(same) % tuple(np.column_stack(columns).ravel().tolist())
+    return f"pair,same,distance,fold,threshold,correct\n{lines}"

@@ -127,6 +127,25 @@ def test_one_false_accept_in_a_thousand_is_allowed():
     assert metric.roc_figures(distances[one_less], same[one_less])["TAR at FAR 0.001"] == 0.0
 
 
+@settings(phases=SEARCH)
+@given(pairs(least=2))
+def test_figures_of_the_curve_are_those_of_scikit_learn_to_the_last_bit(drawn):
+    distances, same = drawn
+    if not same.all() and same.any():
+        assert [*metric.roc_figures(distances, same).values()] == naive.roc_figures(distances, same)
+
+
+@pytest.mark.parametrize(("count", "steps"), [(6000, None), (6000, 50), (997, 3), (60_000, 4000)])
+def test_the_curve_of_many_pairs_is_that_of_scikit_learn_to_the_last_bit(count, steps):
+    """With `steps`, that many different distances."""
+    rng = np.random.default_rng(count)
+    same = rng.random(count) < 0.5
+    distances = (rng.uniform(0, 4, count) * np.where(same, 0.6, 1)).astype(np.float32)
+    if steps:
+        distances = (distances * np.float32(steps / 4)).round() / np.float32(steps / 4)
+    assert [*metric.roc_figures(distances, same).values()] == naive.roc_figures(distances, same)
+
+
 @given(pairs(least=2))
 @example((np.zeros(3, np.float32), np.ones(3, bool)))
 def test_the_curve_is_that_of_all_couples(drawn):

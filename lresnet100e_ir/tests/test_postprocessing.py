@@ -58,3 +58,21 @@ def test_distances_are_those_of_neighbouring_rows():
     found = pair_distances(embeddings)
     assert found.dtype == np.float32
     assert found.tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 256, 257, 1000])
+def test_many_pairs_give_what_all_rows_at_once_give_to_the_last_bit(count):
+    rng = np.random.default_rng(count)
+    features, mirrored = rng.standard_normal((2, 2 * count, 512), np.float32)
+    sums = features + mirrored
+    embeddings = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    np.testing.assert_array_equal(add_flipped(features, mirrored), embeddings)
+    distances = np.square(embeddings[0::2] - embeddings[1::2]).sum(axis=1)
+    np.testing.assert_array_equal(pair_distances(embeddings), distances)
+
+
+def test_the_face_of_length_0_is_told_among_many():
+    features = np.ones((2000, 512), np.float32)
+    features[1234] = 0
+    with pytest.raises(GuideError, match="the embedding of face 1234 is zero"):
+        add_flipped(features, features)

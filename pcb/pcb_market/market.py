@@ -6,6 +6,7 @@ and left out, and person 0 are distractors that no query looks for.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -83,18 +84,20 @@ def read_market(data: Path) -> Market:
 
 def _find(folder: Path) -> Pictures:
     """Return the .jpg files of a directory by the name of their .bin files, without the junk."""
-    paths = sorted(path for path in folder.glob("*.jpg") if not path.name.startswith("."))
-    stems = Counter(path.name.partition(".")[0] for path in paths)
+    listed = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  the names alone
+    names = sorted(name for name in listed if name.endswith(".jpg") and not name.startswith("."))
+    stems = Counter(name.partition(".")[0] for name in names)
     pictures: Pictures = {}
-    for path in paths:
+    for name in names:
+        path = folder / name
         # The guide's name: up to the first dot. Where pictures share that, their whole name, without dots.
-        short = path.name.partition(".")[0]
+        short = name.partition(".")[0]
         stem = short if stems[short] == 1 else path.stem.replace(".", "_")
         if stem in pictures:
             raise GuideError(
                 f"{path}: its .bin file would have the name of another picture's, {stem}.bin; rename it."
             )
-        found = _NAME.search(path.name)
+        found = _NAME.search(name)
         if not found:
             raise GuideError(f"{path}: expected a name as 0001_c1s1_001051_00.jpg, with person and camera.")
         person = int(found[1])

@@ -15,6 +15,7 @@ from pcb_market.postprocessing import squared_distances, squared_lengths
 Array = NDArray[Any]
 Float32 = NDArray[np.float32]
 BLOCK = 2**26  # distances held at once, 256 MiB: all of Market-1501's, a part of a larger gallery's
+MANY = 200  # matches, from which on sorting is faster than counting for each of them
 RANKS = 100
 
 
@@ -59,7 +60,7 @@ def evaluate(query: Float32, gallery: Float32, asked: Pictures, found: Pictures)
             elsewhere = cameras[same] != picture.camera
             if elsewhere.any():
                 row[same[~elsewhere]] = np.inf
-                precision, rank = _rank(row, same[elsewhere])
+                precision, rank = query_scores(row, same[elsewhere])
                 precisions.append(precision)
                 ranks.append(rank)
     if not ranks:
@@ -70,10 +71,10 @@ def evaluate(query: Float32, gallery: Float32, asked: Pictures, found: Pictures)
     return Scores(float(np.mean(precisions)), cmc, len(ranks))
 
 
-def _rank(distances: Float32, matches: Array) -> tuple[float, int]:
+def query_scores(distances: Float32, matches: Array) -> tuple[float, int]:
     """Return a query's average precision and the rank, from 0, of its first match.
 
-    Only what is nearer than the last match is looked at; nothing is sorted but the matches.
+    Only what is nearer than the last match is looked at, and sorted only where there are many matches.
 
     Args:
         distances: from the query to the gallery, G; infinite for what is left out.
@@ -84,7 +85,11 @@ def _rank(distances: Float32, matches: Array) -> tuple[float, int]:
     wanted.sort()
     near = distances[distances <= wanted[-1]]
     # How many are at most as far as each match: of the whole gallery, and of the matches alone.
-    ranked = np.array([np.count_nonzero(near <= distance) for distance in wanted])
+    if len(wanted) > MANY:
+        near.sort()
+        ranked = np.searchsorted(near, wanted, side="right")
+    else:
+        ranked = np.array([np.count_nonzero(near <= distance) for distance in wanted])
     correct = np.searchsorted(wanted, wanted, side="right")
     nearer = np.count_nonzero(near < wanted[0]) + np.count_nonzero(distances[:first] == wanted[0])
     return float((correct / ranked).mean()), int(nearer)

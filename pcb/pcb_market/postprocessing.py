@@ -30,9 +30,10 @@ def squared_distances(query: Float32, gallery: Float32, lengths: Float32) -> Flo
         gallery: GxD.
         lengths: the squared lengths of the gallery's rows, G.
     """
-    distances = query @ gallery.T
-    distances *= -2
-    distances += squared_lengths(query)[:, None] + lengths
+    distances: Float32 = query @ gallery.T
+    for row, length in zip(distances, squared_lengths(query), strict=True):  # no second matrix is held
+        np.multiply(row, -2, out=row)
+        np.add(row, length + lengths, out=row)
     return distances
 
 

@@ -52,8 +52,10 @@ def test_reference_sets_give_the_reference_figures(name, cases):
         assert scores.top(int(rank)) == pytest.approx(share, abs=1e-9)
 
 
-@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3), block=st.integers(1, 400))
-def test_the_plain_steps_give_the_same_also_with_equal_distances(seed, dim, block):
+@given(
+    seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 3), block=st.integers(1, 400), many=st.integers(0, 9)
+)
+def test_the_plain_steps_give_the_same_also_with_equal_distances(seed, dim, block, many):
     rng = np.random.default_rng(seed)
     # Small whole numbers: many distances are equal, and exact in float32.
     query, gallery = (rng.integers(-2, 3, (n, dim)).astype(np.float32) for n in (7, 40))
@@ -61,6 +63,7 @@ def test_the_plain_steps_give_the_same_also_with_equal_distances(seed, dim, bloc
     found = pictures(rng.integers(0, 6, 40), rng.integers(0, 3, 40))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metric, "BLOCK", block)
+        patch.setattr(metric, "MANY", many)
         scores = metric.evaluate(query, gallery, asked, found)
     mean_ap, cmc, counted = naive.evaluate(query, gallery, asked, found)
     assert scores.counted == counted
@@ -97,3 +100,16 @@ def test_a_match_beyond_rank_100_is_counted_in_the_precision_only():
     scores = metric.evaluate(points(0), points(*range(151)), pictures([1], [0]), found)
     assert scores.mean_ap == pytest.approx(1 / 151)
     assert scores.top(100) == 0
+
+
+@pytest.mark.parametrize("many", [0, 10**9], ids=["sorted", "counted"])
+def test_ranks_of_many_matches_are_the_same_both_ways_to_the_last_bit(many, monkeypatch):
+    rng = np.random.default_rng(4)
+    distances = (rng.integers(0, 300, 5000) / np.float32(7)).astype(np.float32)  # many are equal
+    matches = np.flatnonzero(rng.random(5000) < 0.05)
+    order = np.argsort(distances, kind="stable")
+    found = np.isin(order, matches)
+    last = np.searchsorted(distances[order], distances[order][found], side="right")  # of equal ones
+    expected = float((np.cumsum(found)[last - 1] / last).mean())
+    monkeypatch.setattr(metric, "MANY", many)
+    assert metric.query_scores(distances, matches) == (expected, found.argmax())

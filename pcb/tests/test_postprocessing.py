@@ -19,3 +19,13 @@ def test_squared_distances_are_those_of_the_definition():
     found = squared_distances(query, gallery, squared_lengths(gallery))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_squared_distances_are_those_of_whole_matrices_to_the_last_bit():
+    rng = np.random.default_rng(1)
+    query, gallery = rng.random((50, 300), np.float32), rng.random((400, 300), np.float32)
+    lengths = squared_lengths(gallery)
+    wanted = query @ gallery.T
+    wanted *= -2
+    wanted += squared_lengths(query)[:, None] + lengths
+    np.testing.assert_array_equal(squared_distances(query, gallery, lengths), wanted)

@@ -6,11 +6,14 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 import preprocess
 from ascend_tools.testing import pictures
 from pcb_market.market import Picture
-from pcb_market.preprocessing import network_input, read_person
+from pcb_market.preprocessing import enlarge, network_input, read_person
 from pcb_market.task import prepare, prepare_picture
 from tests.conftest import read_json, write_person
 
@@ -40,6 +43,34 @@ def test_a_picture_of_the_networks_size_is_not_resized(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (384, 128, 3), np.uint8)
     write_person(tmp_path / "a.jpg", pixels)
     np.testing.assert_array_equal(read_person(tmp_path / "a.jpg"), pixels)
+
+
+@given(
+    size=st.one_of(st.just((64, 128)), st.tuples(st.integers(1, 300), st.integers(1, 500))),
+    kind=st.sampled_from([256, 2, 5, 255]),
+    seed=st.integers(0, 2**16),
+)
+def test_a_picture_of_any_size_is_resized_as_pillow_does(size, kind, seed, tmp_path_factory):
+    pixels = np.random.default_rng(seed).integers(0, kind, (*size[::-1], 3), np.uint8)
+    pixels *= 255 if kind == 2 else 1
+    path = tmp_path_factory.mktemp("person") / "a.png"
+    Image.fromarray(pixels).save(path, compress_level=0)
+    with Image.open(path) as opened:
+        expected = np.asarray(opened.convert("RGB").resize((128, 384), Image.Resampling.BILINEAR))
+    found = read_person(path)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_every_pair_of_values_is_mixed_as_pillow_does():
+    """Two neighbours are mixed at a time: all pairs, along rows and along columns."""
+    pairs = np.stack(np.broadcast_arrays(np.arange(256), np.arange(256)[:, None]), axis=-1).astype(np.uint8)
+    across, down = pairs.reshape(-1, 128, 64), pairs.reshape(-1, 128, 1).repeat(64, axis=2)
+    for planes in (across, down):
+        for start in range(0, len(planes), 3):
+            pixels = np.stack([planes[i % len(planes)] for i in range(start, start + 3)], axis=-1)
+            expected = Image.fromarray(pixels).resize((128, 384), Image.Resampling.BILINEAR)
+            np.testing.assert_array_equal(enlarge(pixels), np.asarray(expected))
 
 
 def test_a_damaged_picture_ends_the_run_in_one_message(data, tmp_path, capsys):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from common.export import checkpoint
@@ -135,7 +134,7 @@ def load_checkpoint(path: Path) -> Rfcn:
 
 def seeded() -> Rfcn:
     """Return the network with seeded weights, see `common.export.seeded`."""
-    picture = network_input(Image.fromarray(library_picture("astronaut")[..., ::-1]))
+    picture = network_input(library_picture("astronaut"))
     layers = {
         "network.RCNN_rpn.RPN_Conv": Target(),
         "network.RCNN_rpn.RPN_cls_score": Target(1.0),

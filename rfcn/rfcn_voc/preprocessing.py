@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from common.cli import shorten
 
@@ -56,24 +55,21 @@ def placement(width: int, height: int) -> Letterbox:
     return Letterbox(width, height, scale, round(width * scale), round(height * scale))
 
 
-def network_input(image: Image.Image) -> NDArray[np.float32]:
-    """Return the network's input for an RGB picture: 3x1344x1344 float32 BGR, pixel values less 50.674869.
+def network_input(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the network's input for a picture, HxWx3 uint8 BGR: 3x1344x1344 float32 BGR, pixel values less 50.674869.
 
     The picture is resized, bilinear, so that its shorter side is 512, and lies in the upper left corner; the rest
     is 0. What would lie beyond the canvas is cut off, as the original's negative padding does.
     """
-    placed = placement(image.width, image.height)
-    pixels = np.asarray(image)[: _needed(image.height, placed), : _needed(image.width, placed)]
-    # BGR before resizing: OpenCV may round the last values of a row otherwise than the rest.
-    values = cv2.LUT(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _VALUES)
+    height, width = image.shape[:2]
+    placed = placement(width, height)
+    # All three channels at once, in this order: OpenCV may round the last values of a row otherwise than the rest.
+    values = cv2.LUT(image[: _needed(height, placed), : _needed(width, placed)], _VALUES)
     # The factor, not the size: OpenCV would compute a slightly different factor from a rounded size.
     resized = cv2.resize(values, None, fx=placed.scale, fy=placed.scale, interpolation=cv2.INTER_LINEAR)
     resized = resized[:SIZE, :SIZE]
-    height, width = resized.shape[:2]
-    canvas = np.empty((3, SIZE, SIZE), np.float32)
-    canvas[:, :height, :width] = resized.transpose(2, 0, 1)
-    canvas[:, :height, width:] = 0
-    canvas[:, height:] = 0
+    canvas = np.zeros((3, SIZE, SIZE), np.float32)
+    cv2.split(resized, [plane[: resized.shape[0], : resized.shape[1]] for plane in canvas])
     return canvas
 
 

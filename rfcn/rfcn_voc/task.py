@@ -30,8 +30,8 @@ def prepare_picture(path: Path, *, own: bool = True) -> tuple[Inputs, Letterbox]
 
     Also return how it lies on the canvas.
     """
-    image = read_rgb(path, own=own)
-    placed = placement(image.width, image.height)
+    image = read_rgb(path, own=own, order="BGR")
+    placed = placement(image.shape[1], image.shape[0])
     return {"im_data": network_input(image), IM_INFO.name: placed.im_info}, placed
 
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 import evaluate
+from common import evaluation
 from common.facts import read_facts
 from rfcn_voc import sample
 from tests.conftest import HERE, read_json, write_data
@@ -36,7 +37,7 @@ def opened(monkeypatch):
 
     def set_up(*, original=False):
         model = FakeModel(original=original)
-        monkeypatch.setattr(evaluate, "open_deployed", lambda *_, **__: model)
+        monkeypatch.setattr(evaluation, "open_deployed", lambda *_, **__: model)
         return model
 
     return set_up

@@ -115,7 +115,7 @@ def original(recipe_checkpoint):
 @pytest.fixture(scope="module")
 def astronaut(library_pictures):
     picture = library_pictures["astronaut"]
-    return network_input(picture)[None], placement(*picture.size)
+    return network_input(np.asarray(picture)[..., ::-1])[None], placement(*picture.size)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def case(request, network, cases, library_pictures):
     picture = library_pictures[request.param]
     if hashlib.sha256(np.asarray(picture).tobytes()).hexdigest() != facts["image"]["sha256"]:
         pytest.skip("this machine's decoder gives other pixels of the JPEG file")
-    image, found = torch.from_numpy(network_input(picture)[None]), {}
+    image, found = torch.from_numpy(network_input(np.asarray(picture)[..., ::-1])[None]), {}
     with torch.inference_mode():
         found["base_feat"] = network.RCNN_base(image)
         logits, found["rpn_bbox_pred"] = network.RCNN_rpn(found["base_feat"])

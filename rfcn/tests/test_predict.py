@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import predict
+from common import prediction
 from common.cli import counted
 from tests.conftest import read_json
 from tests.fake import FakeModel
@@ -25,7 +26,7 @@ def street(tmp_path):
 def fake(request, monkeypatch):
     """What is opened whatever model is named, in the guide's form unless the test says otherwise."""
     model = FakeModel(original=request.param)
-    monkeypatch.setattr(predict, "open_deployed", lambda *_, **__: model)
+    monkeypatch.setattr(prediction, "open_deployed", lambda *_, **__: model)
     return model
 
 

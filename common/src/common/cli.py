@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from common import alone, output
 from common.errors import GuideError
+from common.threads import cores
 
 Item = TypeVar("Item")
 Main = Callable[[Sequence[str] | None], int]
@@ -64,7 +65,7 @@ def command(main: Main) -> Callable[..., int]:
                 )
                 return 130
             except (GuideError, ModuleNotFoundError, OSError, MemoryError) as error:
-                print(f"error: {_message(error)}", file=sys.stderr)
+                print(f"error: {message(error)}", file=sys.stderr)
                 return 1
         if printed.lost:
             print(
@@ -75,7 +76,7 @@ def command(main: Main) -> Callable[..., int]:
     return guarded
 
 
-def _message(error: Exception) -> str:
+def message(error: Exception) -> str:
     """Return what to tell of a failure that a user can cause."""
     if isinstance(error, ModuleNotFoundError):
         return (
@@ -136,9 +137,9 @@ def add_workers(arguments: argparse.ArgumentParser) -> None:
         "-j",
         "--workers",
         type=positive_int,
-        default=os.cpu_count() or 1,
+        default=cores(),
         metavar="N",
-        help="How many threads decode pictures and write files at once (default: %(default)s, one per CPU).",
+        help="How many threads decode pictures and write files at once (default: %(default)s, one per CPU that this process may use).",
     )
 
 

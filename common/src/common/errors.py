@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from types import TracebackType
 
 
 class GuideError(Exception):
     """A failure to be told in one message: what is wrong, where, expected, found, what to do next."""
 
 
-@contextlib.contextmanager
-def about(subject: object) -> Iterator[None]:
-    """Begin the message of a GuideError raised in the block with what it is about."""
-    try:
-        yield
-    except GuideError as error:
-        raise GuideError(f"{subject}: {error}") from None
+class about:  # noqa: N801  read as a word: with about(path): ...
+    """Begin the message of a GuideError raised in the block with what it is about.
+
+    No generator, as `contextlib.contextmanager` has: several blocks are entered for each item.
+    """
+
+    __slots__ = ("_subject",)
+
+    def __init__(self, subject: object) -> None:
+        self._subject = subject
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, GuideError):
+            raise GuideError(f"{self._subject}: {error}") from None

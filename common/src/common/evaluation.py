@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import alone, cli
 from common.backends.base import Backend, choose_batch_size, models_of
-from common.backends.deployed import Runtime, add_backend, chosen_runtime
+from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_deployed
 from common.engine.store import Store, code_hash
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, SourceT, Task
 from common.errors import GuideError
 from common.export import checkpoint, download, om_file, pin
-from common.facts import Facts
+from common.facts import Facts, Tensor
 from common.report.versions import packages
 from common.timing import Stopwatch
 
@@ -152,6 +153,9 @@ def subject(
         sample = f"{sample}, with --limit {options.limit}"
     dataset, caveats = (facts.accuracy.dataset, ()) if options.data else (sample, (sample,))
 
+    if om_file.is_needed(options.model, options.runtime):
+        om_file.check_precision(facts, options.runtime)
+
     def deployed(model: Path) -> Path:
         return om_file.om_file(facts, folder, model, options.runtime, options.batch_size, options.out, watch)
 
@@ -183,6 +187,27 @@ def _weights(options: Options, facts: Facts, folder: Path) -> Path | None:
         print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
         cli.announce("starting torch, drawing weights")
         return None
+
+
+def opened(
+    subject: Subject[Network],
+    options: Options,
+    facts: Facts,
+    folder: Path,
+    count: int,
+    optional: Sequence[Tensor] = (),
+) -> Backend:
+    """Open what is measured, for `count` items in all, see `common.backends.deployed.open_deployed`."""
+    size = options.batch_size or 1
+    return open_deployed(
+        subject.model,
+        options.runtime,
+        facts,
+        folder,
+        optional,
+        batch_size=size,
+        at_once=math.ceil(count / size),
+    )
 
 
 def predictions(

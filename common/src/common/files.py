@@ -32,11 +32,18 @@ def staged(path: Path) -> Iterator[Path]:
     listing to take it for a result, and keeps the suffix. It is locked, which tells it from what a killed run left:
     that is removed by the next process that writes to the directory.
     """
+    with _staged(path) as (temporary, _):
+        yield temporary
+
+
+@contextlib.contextmanager
+def _staged(path: Path) -> Iterator[tuple[Path, int]]:
+    """Yield a temporary path, see `staged`, and the descriptor of the empty file there, open for writing."""
     path = _checked(path)
     remove_leftovers(path.parent)
     temporary, descriptor = _temporary(path)
     try:
-        yield temporary
+        yield temporary, descriptor
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
@@ -107,15 +114,23 @@ def make_folder(folder: Path) -> None:
 
 def check_regular(path: Path) -> None:
     """Raise GuideError for a pipe, which would be waited for, a device or a directory."""
-    if not stat.S_ISREG(path.stat().st_mode):
+    _check_mode(path, path.stat().st_mode)
+
+
+def _check_mode(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
         raise GuideError(f"{path}: not a regular file, which is needed here; name one.")
 
 
 def read_bytes(path: Path, most: int = -1) -> bytes:
     """Read a regular file, or its first `most` bytes; anything else is an error at once, see `check_regular`."""
-    check_regular(path)
-    with path.open("rb") as file:
-        return file.read(most)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
+    try:
+        _check_mode(path, os.fstat(descriptor).st_mode)
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)
 
 
 def read_text(path: Path) -> str:
@@ -149,17 +164,19 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write the bytes of `array` in C order, complete or not at all: the .bin files the NPU tools read."""
-    with staged(path) as temporary, temporary.open("wb", buffering=0) as file:
-        view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-        while view:  # a raw write may be partial, on a nearly full disk for one
-            view = view[file.write(view) :]
+    view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    with _staged(path) as (_, descriptor):
+        while view:  # a write may be partial, on a nearly full disk for one
+            view = view[os.write(descriptor, view) :]
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Return a hash of a regular file, in hexadecimal, by an algorithm of `hashlib`."""
     check_regular(path)
     digest = hashlib.new(algorithm)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
+    with path.open("rb", buffering=0) as file:
+        # A MiB for each picture of some 50 KB would take longer to get than the picture to hash.
+        most = min(os.fstat(file.fileno()).st_size + 1, 1 << 20)
+        while block := file.read(most):
             digest.update(block)
     return digest.hexdigest()

@@ -28,7 +28,7 @@ from typing import Any
 from common import alone, cli, rehearsal
 from common.backends.base import choose_batch_size
 from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_model
-from common.backends.om import precision_of
+from common.backends.om import check_precision, precision_of
 from common.engine.repeat import check_batch_size, repeat
 from common.engine.result_files import FORMATS, begin, infer, result_paths, write_output
 from common.engine.shard import add_shard
@@ -53,12 +53,13 @@ def _model_hash(path: Path) -> str:
 def _use_tool(options: argparse.Namespace, paths: Sequence[Path]) -> None:
     """Have one of the NPU's tools run the inputs whose results are missing, or made-up data."""
     runtime, out, suffix = (
-        Runtime(options.backend, options.provider, options.device),
+        Runtime(options.backend, options.provider, options.device, options.precision),
         options.out,
         options.output_format,
     )
     if runtime.backend_of(options.model) != "om":
         raise GuideError(f"{options.model}: --tool runs an .om file; make it with python -m common.atc.")
+    check_precision(options.model, runtime.precision)
     facts, aipp = read_facts(Path()), chosen_aipp(options.aipp)
     om, program = describe(options.model, facts, aipp), runner.find(options.tool, Path())
     batch_size = batch_size_of(om, facts, options.batch_size)
@@ -96,15 +97,21 @@ def _results(out: Path, run: dict[str, Any]) -> Iterator[Path]:
     return (out / DEVICE_FOLDER).glob(f"[!.]*_1.{run['format']}")
 
 
-def _note(backend: str) -> str:
-    return rehearsal.NOTE if backend.endswith(rehearsal.SUFFIX) else ""
+def _note(backend: str, precision: str) -> str:
+    """Return the line below a summary: what its figures are not those of, float32 on a real device."""
+    if backend.endswith(rehearsal.SUFFIX):
+        return rehearsal.NOTE
+    return "" if precision == "float32" else f"[model] {backend}, {precision}"
 
 
 def _summarise(out: Path, run: dict[str, Any], part: Part, *, goes_on: bool) -> None:
     """Write and print the performance of this part and of those before it."""
     parts = add_part(out / "performance.json", run, part, goes_on=goes_on)
     perf = out / f"perf_vision_batchsize_{part.batch_size}_device_0.txt"
-    print(write_parts(perf, parts, sum(1 for _ in _results(out, run)), _note(run["backend"])), end="")
+    print(
+        write_parts(perf, parts, sum(1 for _ in _results(out, run)), _note(run["backend"], run["precision"])),
+        end="",
+    )
     runs = f" in {len(parts)} runs" if len(parts) > 1 else ""
     print(f"{perf}: performance of {cli.counted(sum(part.inputs for part in parts), 'input')}{runs}")
 
@@ -112,12 +119,14 @@ def _summarise(out: Path, run: dict[str, Any], part: Part, *, goes_on: bool) -> 
 def _measure_pure(options: argparse.Namespace) -> None:
     """Run a random batch `--loop` times, print and write how long it took."""
     alone.take(options.out)
-    with open_model(options.model, chosen_runtime(options), chosen_aipp(options.aipp)) as deployed:
+    runtime, size = chosen_runtime(options), options.batch_size or 1
+    with open_model(options.model, runtime, chosen_aipp(options.aipp), batch_size=size) as deployed:
         batch_size = check_batch_size(deployed, options.batch_size)
         first, seconds = repeat(deployed, batch_size, options.loop)
         what = f"{options.model.name}, {deployed.name}, {deployed.precision}, random input, first call {first:.3g} s not counted"
     path = options.out / f"pure_infer_batchsize_{batch_size}.txt"
-    print(write_pure(path, batch_size, seconds, what, _note(deployed.name)), end="")
+    # What ran stands in the summary anyway.
+    print(write_pure(path, batch_size, seconds, what, _note(deployed.name, "float32")), end="")
     print(
         f"{path}: {cli.counted(len(seconds), 'call')} with {cli.counted(batch_size, 'image')} each, after one to warm up"
     )
@@ -125,8 +134,9 @@ def _measure_pure(options: argparse.Namespace) -> None:
 
 def _use_model(options: argparse.Namespace, paths: Sequence[Path]) -> None:
     """Run the inputs whose results are missing through a model that is opened here."""
-    aipp = chosen_aipp(options.aipp)
-    with open_model(options.model, chosen_runtime(options), aipp) as deployed:
+    aipp, runtime, size = chosen_aipp(options.aipp), chosen_runtime(options), options.batch_size or 1
+    at_once = -(-len(paths) // size)
+    with open_model(options.model, runtime, aipp, batch_size=size, at_once=at_once) as deployed:
         image = only_input(deployed.inputs, options.model)
         batch_size = choose_batch_size(deployed, options.batch_size)
         check_sizes(paths, image)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from common import cli
 from common.backends.base import Backend, choose_batch_size, models_of
-from common.backends.deployed import add_backend
+from common.backends.deployed import add_backend, chosen_runtime, open_deployed
 from common.engine.stream import run
 from common.engine.task import ContextT, Task
+from common.facts import Facts, Tensor
 from common.files import write_json
 from common.images.draw import GREEN, Colour, colour_of, draw_boxes
 from common.images.read import read_image, write_image
@@ -63,6 +64,15 @@ def parse(
     return arguments.parse_args(argv)
 
 
+def opened(
+    options: argparse.Namespace, facts: Facts, folder: Path, optional: Sequence[Tensor] = ()
+) -> Backend:
+    """Open the model that `options` name for their pictures, see `common.backends.deployed.open_deployed`."""
+    return open_deployed(
+        options.model, chosen_runtime(options), facts, folder, optional, at_once=len(options.images)
+    )
+
+
 def draw_detections(
     task: Task[Path, ContextT, Array],
     deployed: Backend,
@@ -88,9 +98,20 @@ def draw_detections(
             labels, colours, rows = _describe(kept, name_of)
             write_image(target, draw_boxes(image, kept[:, :4], labels, colours))
             size = {"width": image.shape[1], "height": image.shape[0]}
-            write_json(target.with_suffix(".json"), {"image": str(pictures[stem]), **size, what: rows})
+            write_json(
+                target.with_suffix(".json"),
+                {"image": str(pictures[stem]), **size, **made_by(deployed), what: rows},
+            )
             print(f"{target}: {cli.counted(len(kept), what[:-1])} in {pictures[stem]}")
-    print(f"{1000 * watch.seconds['infer'] / len(pictures):.0f} ms in the network for each picture")
+    print(
+        f"{1000 * watch.seconds['infer'] / len(pictures):.0f} ms in the network for each picture, with {deployed.name}, "
+        f"{deployed.precision}"
+    )
+
+
+def made_by(deployed: Backend) -> dict[str, str]:
+    """Return what a JSON file says of what made its figures."""
+    return {"backend": deployed.name, "precision": deployed.precision}
 
 
 def _describe(

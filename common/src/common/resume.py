@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import stat
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from common import alone, cli
 from common.errors import GuideError
 from common.files import file_hash, read_text, write_json
-from common.threads import map_threads
+from common.threads import cores, map_threads
 
 SETTLED = (
     2 * 10**9
@@ -94,5 +93,5 @@ def _contents(paths: Collection[Path], seen: object) -> dict[Path, tuple[str, li
         return file_hash(path), state if settled else []
 
     ordered = sorted(paths)
-    hashed = cli.progress(map_threads(content, ordered, os.cpu_count() or 1), len(ordered), "check")
+    hashed = cli.progress(map_threads(content, ordered, cores()), len(ordered), "check")
     return dict(zip(ordered, hashed, strict=True))

@@ -1,15 +1,39 @@
-"""Running one function over many items in threads, with bounded memory, and taking the results in batches."""
+"""How many threads there can be, and running one function over many items in them, with bounded memory."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from common import kernel
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Return how many threads can compute at once: the CPUs that this process may use, by affinity and its container.
+
+    A container's share of a core counts as one, whose time would be lost otherwise.
+    """
+    limited = kernel.container()
+    allowed = len(kernel.cpus())
+    return max(1, min(allowed, math.ceil(limited.limit))) if limited else allowed
+
+
+def at_once(wanted: int, size: int) -> int:
+    """Return how many of `wanted` jobs, each of which takes `size` bytes, may run at the same time.
+
+    As many as there are cores, in half of the memory that is left: the other half is for the pictures and results that
+    wait, and for estimates that are too low. Always one: without it nothing is done, and what is left is told roughly.
+    """
+    left = kernel.memory_left()
+    fitting = wanted if left is None else left // 2 // max(size, 1)
+    return max(1, min(wanted, cores(), fitting))
 
 
 def map_threads(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

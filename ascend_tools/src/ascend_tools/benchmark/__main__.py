@@ -6,7 +6,6 @@ python -m ascend_tools.benchmark --batch-sizes 1,8
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from common import cli
 from common.errors import GuideError
 from common.facts import read_facts
+from common.threads import cores
 
 _MEASURING = ("model", "backends", "batch_sizes", "data", "rounds", "seconds", "longest", "workers")
 _READING = ("chips", "batch_size")
@@ -88,7 +88,7 @@ def _measure(options: argparse.Namespace, argv: Sequence[str]) -> int:
         rounds=options.rounds or default.rounds,
         seconds=options.seconds or default.seconds,
         longest=options.longest or default.longest,
-        workers=options.workers or os.cpu_count() or 1,
+        workers=options.workers or cores(),
     )
     return run.measure(plan, argv, as_json=options.json)
 
@@ -109,7 +109,8 @@ def _arguments(description: str | None) -> argparse.ArgumentParser:
         "--backends",
         type=_names,
         metavar="NAME[,NAME...]",
-        help="What to measure: onnxruntime, om, trtexec, torch, onnxruntime-cuda and so on (default: all that are at hand).",
+        help="What to measure: onnxruntime, openvino, openvino-bfloat16, openvino-float16, om, trtexec, torch, "
+        "onnxruntime-cuda and so on (default: all that are at hand).",
     )
     add(
         "--batch-sizes",

@@ -17,7 +17,8 @@ from ascend_tools.benchmark import trtexec
 from ascend_tools.benchmark.measurements import Candidate, LeftOut
 from ascend_tools.benchmark.om_at_hand import look_for_om
 from ascend_tools.benchmark.onnx_at_hand import Onnx, find_onnx
-from ascend_tools.benchmark.opened import OM, ONNXRUNTIME, SEEDED, TORCH
+from ascend_tools.benchmark.opened import OM, ONNXRUNTIME, OPENVINO, SEEDED, TORCH
+from ascend_tools.benchmark.openvino_at_hand import look_for_openvino
 from ascend_tools.benchmark.plan import Plan
 from common import process
 from common.backends import providers
@@ -104,6 +105,11 @@ def _device_of(name: str) -> str:
     )
 
 
+def _openvino(_plan: Plan, onnx: Onnx) -> Iterator[Offer]:
+    """OpenVINO in each precision."""
+    return look_for_openvino(onnx)
+
+
 def _trtexec(plan: Plan, onnx: Onnx) -> Iterator[Offer]:
     """NVIDIA's program, which the guides measure cards with."""
     program = trtexec.find(plan.folder)
@@ -143,6 +149,7 @@ def _torch(plan: Plan, _onnx: Onnx) -> Iterator[Offer]:
 
 _LOOKS: Mapping[str, Callable[[Plan, Onnx], Iterator[Offer]]] = {
     ONNXRUNTIME: _onnxruntime,
+    OPENVINO: _openvino,
     OM: look_for_om,
     trtexec.NAME: _trtexec,
     TORCH: _torch,

@@ -16,7 +16,8 @@ import psutil
 
 from ascend_tools import kernel
 from ascend_tools.benchmark.measurements import Load, Process
-from ascend_tools.kernel import Busy, Container
+from ascend_tools.kernel import Busy
+from common.kernel import Container, container, cpus
 
 _KTHREADD = 2
 
@@ -67,7 +68,7 @@ class Look:
 def watch() -> Iterator[Watched]:
     """Watch what uses the machine while the block runs; of the programs it starts, those it waits for are its own."""
     watched = Watched()
-    numbers = kernel.cpus()
+    numbers = cpus()
     before = _look(numbers, first=True)
     yield watched
     watched.load = between(before, _look(numbers, first=False), kernel.cores(numbers), os.getpid())
@@ -76,10 +77,10 @@ def watch() -> Iterator[Watched]:
 def _look(numbers: frozenset[int], *, first: bool) -> Look:
     """Look at the machine; the quick parts next to what is measured, the list of processes away from it."""
     processes = _processes() if first else {}
-    container, hot = kernel.container(), kernel.hot_seconds(numbers)
+    limited, hot = container(), kernel.hot_seconds(numbers)
     mhz = None if first else kernel.clock_mhz(numbers)
     busy, process, clock = kernel.busy(numbers), time.process_time(), time.perf_counter()
-    return Look(clock, busy, process, processes or _processes(), container, hot, mhz)
+    return Look(clock, busy, process, processes or _processes(), limited, hot, mhz)
 
 
 def _processes() -> dict[int, Times]:

@@ -20,11 +20,12 @@ import numpy as np
 
 from ascend_tools.benchmark import load
 from ascend_tools.benchmark.inputs import Batches
-from ascend_tools.benchmark.opened import open_backend
+from ascend_tools.benchmark.opened import open_backend, shares_cores
 from ascend_tools.benchmark.plan import own_modules
 from ascend_tools.benchmark.timed import end_to_end, pure, warm_up
 from common.backends.base import Array, Backend, feed, fixed_batch, models_of
 from common.errors import GuideError
+from common.threads import cores
 
 ITEMS = 4  # whose outputs are compared
 
@@ -67,25 +68,27 @@ class Results:
 
 
 def main(request: Request, results: Results) -> None:
-    """Measure all batch sizes, those of one file after another; what ends it is a result, too."""
+    """Measure all batch sizes, those of one opening after another; what ends it is a result, too."""
     sizes = sorted(request.models)
     size, too_long = sizes[0], ""
     try:
-        for path in dict.fromkeys(request.models[each] for each in sizes):
-            own = [each for each in sizes if request.models[each] == path]
+        for own in _openings(request):
             size = own[0]
             if too_long:
                 for each in own:
                     results.add("left out", each, too_long)
                 continue
             results.add("opening", size)
-            with _opened(request, Path(path)) as backend:
+            single: Sequence[float] = ()
+            with _opened(request, size) as backend:
                 results.add("opened", size, {"name": backend.name, "precision": backend.precision})
                 for size in own:
                     if not too_long:
-                        too_long = _measure(request, backend, size, results)
+                        too_long, single = _measure(request, backend, size, results)
                     else:
                         results.add("left out", size, too_long)
+            if single:
+                _measure_at_once(request, size, single, results)
     except MemoryError as error:
         results.add("failed", size, f"the memory does not suffice {error}".strip())
     except Exception as error:  # noqa: BLE001  of whatever kind, it is a reason, not the end
@@ -93,47 +96,92 @@ def main(request: Request, results: Results) -> None:
         results.add("failed", size, words)
 
 
-def _opened(request: Request, path: Path) -> Backend:
+def _openings(request: Request) -> list[list[int]]:
+    """Return the batch sizes in groups, each for one opening: by file, or each its own where that is opened for one size."""
+    sizes = sorted(request.models)
+    if shares_cores(request.backend) and not request.reference:
+        return [[size] for size in sizes]
+    return [
+        [size for size in sizes if request.models[size] == path]
+        for path in dict.fromkeys(request.models[size] for size in sizes)
+    ]
+
+
+def _opened(request: Request, size: int, at_once: int = 1) -> Backend:
     return open_backend(
-        request.backend, path, Path(request.folder), request.devices, optimise=not request.reference
+        request.backend,
+        Path(request.models[size]),
+        Path(request.folder),
+        request.devices,
+        optimise=not request.reference,
+        batch_size=size,
+        at_once=at_once,
     )
 
 
-def _measure(request: Request, opened: Backend, size: int, results: Results) -> str:
-    """Measure one batch size; where a call takes too long, return it in words, for the larger ones."""
+def _measure(request: Request, opened: Backend, size: int, results: Results) -> tuple[str, Sequence[float]]:
+    """Measure one batch size; where a call takes too long, return it in words, for the larger ones.
+
+    Of what shares the CPU's cores only the times of calls one after another are measured, and returned, see `_measure_at_once`.
+    """
     results.add("begin", size)
     fixed = fixed_batch(opened)
     if fixed not in (None, size):
         raise GuideError(f"the model was built for batches of {fixed}; it takes none of {size} here.")
-    batches = Batches(Path(request.inputs), request.names, request.items, size)
+    batches = _batches(request, size)
     if request.reference:
         _write_outputs(opened, batches, size, request, results)
-        return ""
+        return "", ()
     models = models_of(opened)
     call = warm_up(models, batches, request.seconds, lambda: results.add("call", size))
     if size != request.smallest and call > request.longest:
         too_long = f"takes {call:.2g} s, more than --longest {request.longest:g}"
         results.add("left out", size, f"a call {too_long}")
-        return f"a call of {size} already {too_long}"
+        return f"a call of {size} already {too_long}", ()
     if request.outputs:
         _write_outputs(opened, batches, size, request, results)
+    if shares_cores(request.backend) and cores() > 1:
+        return "", pure(models, batches, size, request.seconds).calls_ms
+    _measure_rates(request, models, size, results)
+    return "", ()
+
+
+def _measure_at_once(request: Request, size: int, single: Sequence[float], results: Results) -> None:
+    """Open the network for as many calls at once as share the cores, as evaluate.py has it, and measure images per second."""
+    results.add("call", size)
+    with _opened(request, size, cores()) as several:
+        models = models_of(several)
+        warm_up(models, _batches(request, size), request.seconds, lambda: results.add("call", size))
+        _measure_rates(request, models, size, results, single)
+
+
+def _batches(request: Request, size: int) -> Batches:
+    return Batches(Path(request.inputs), request.names, request.items, size)
+
+
+def _measure_rates(
+    request: Request, models: Sequence[Backend], size: int, results: Results, single: Sequence[float] = ()
+) -> None:
+    """Measure images per second, of the networks alone and end to end; `single` are the times of calls one by one, if known."""
+    batches = _batches(request, size)
     with load.watch() as watched:
         calls = pure(models, batches, size, request.seconds)
-    results.add("pure", size, {**asdict(calls), "distinct": batches.distinct, "load": watched.load})
+    found = {**asdict(calls), "distinct": batches.distinct, "load": watched.load}
+    if single:
+        found |= {"calls_ms": single, "at_once": len(models)}
+    results.add("pure", size, found)
     model = own_modules(Path(request.folder))
-    sources = model.sources(Path(request.data))
     with load.watch() as watched:
         stream = end_to_end(
             model.task,
             models,
-            sources,
+            model.sources(Path(request.data)),
             size,
             workers=request.workers,
             seconds=request.seconds,
             rate=calls.images / calls.seconds,
         )
     results.add("end_to_end", size, {**asdict(stream), "load": watched.load})
-    return ""
 
 
 def _write_outputs(opened: Backend, batches: Batches, size: int, request: Request, results: Results) -> None:

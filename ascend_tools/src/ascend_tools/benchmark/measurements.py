@@ -64,7 +64,8 @@ class Candidate:
 class Pure:
     """Calls of the network alone in one round: milliseconds of each, in order, each of a whole batch.
 
-    `seconds` is the time of all calls, `images` what went through in it, of all devices. `distinct` counts the different
+    `seconds` is the time of all calls, `images` what went through in it, of all devices. Where `at_once` calls share the
+    CPU's cores, these two are of such calls, and `calls_ms` are of others, one after another on all cores. `distinct` counts the different
     batches that were fed in turn, 1 for a tool that takes one for all calls. A tool that tells no single calls leaves
     `calls_ms` empty; `count` is how many there were then, `printed` what it says of them: milliseconds by "min", "max",
     "mean", "median", "p99".
@@ -77,6 +78,7 @@ class Pure:
     distinct: int | None = None
     printed: Mapping[str, float] = field(default_factory=dict)
     count: int | None = None
+    at_once: int = 1
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,23 @@ from common.graph.aipp_check import chip_inputs
 from common.graph.aipp_file import named_aipp
 from common.graph.outline import Value
 
-ONNXRUNTIME, OM, TORCH = "onnxruntime", "om", "torch"
+ONNXRUNTIME, OPENVINO, OM, TORCH = "onnxruntime", "openvino", "om", "torch"
 SEEDED = Path("seeded random weights")  # in the place of a checkpoint
+
+
+def openvino_name(precision: str) -> str:
+    """Return what OpenVINO is called in a precision: `openvino`, or with another than float32 `openvino-bfloat16`."""
+    return OPENVINO if precision == "float32" else f"{OPENVINO}-{precision}"
+
+
+def is_openvino(backend: str) -> bool:
+    """Tell whether a name is one of `openvino_name`."""
+    return backend.partition("-")[0] == OPENVINO
+
+
+def shares_cores(backend: str) -> bool:
+    """Tell whether a backend computes on the CPU's cores and can run several batches at once on them."""
+    return backend == ONNXRUNTIME or is_openvino(backend)
 
 
 def provider_of(backend: str) -> str:
@@ -27,11 +42,19 @@ def provider_of(backend: str) -> str:
 
 
 def open_backend(
-    backend: str, path: Path, folder: Path, devices: Sequence[int] = (), *, optimise: bool = True
+    backend: str,
+    path: Path,
+    folder: Path,
+    devices: Sequence[int] = (),
+    *,
+    optimise: bool = True,
+    batch_size: int = 1,
+    at_once: int = 1,
 ) -> Backend:
     """Open a file of the model directory `folder`: an ONNX or OM file, or a checkpoint for torch, SEEDED for none.
 
-    It is checked to be that network. Without `optimise` the graph is run as it is written.
+    It is checked to be that network. Without `optimise` the graph is run as it is written. What shares the CPU's cores is
+    opened for batches of `batch_size`, up to `at_once` of them at the same time.
     """
     facts = read_facts(folder)
     if backend == TORCH:
@@ -42,6 +65,17 @@ def open_backend(
         return Torch(network, Null(inputs, outputs, (), 0), aipp)
     if backend == OM:
         runtime = Runtime(OM, devices=tuple(devices))
+    elif is_openvino(backend):
+        runtime = Runtime(OPENVINO, precision=backend.partition("-")[2] or "float32")
     else:
         runtime = Runtime(ONNXRUNTIME, provider_of(backend))
-    return open_deployed(path, runtime, facts, folder, own_modules(folder).optional, optimise=optimise)
+    return open_deployed(
+        path,
+        runtime,
+        facts,
+        folder,
+        own_modules(folder).optional,
+        optimise=optimise,
+        batch_size=batch_size,
+        at_once=at_once,
+    )

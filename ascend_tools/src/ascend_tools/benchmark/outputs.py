@@ -13,7 +13,9 @@ from ascend_tools.benchmark.measurements import Candidate, Outputs
 from common.compare.differences import (
     accepted_differences,
     check_differences,
+    has_stray_values,
     largest_differences,
+    root_mean_squares,
     spread_of,
 )
 from common.errors import GuideError
@@ -36,7 +38,7 @@ def compare(
     """Return whether outputs are those of the reference, each an array with the same items first.
 
     Accepted is what `common.compare.differences` accepts, of the candidate's precision. Where a network's outputs are
-    compared in a way of its own, `differences`, nothing is said of half precision, in which they are others.
+    compared in a way of its own, `differences`, nothing is said of a reduced precision, in which they are others.
     """
 
     def verdict(ok: bool | None, words: str, largest: Sequence[float] = ()) -> Outputs:
@@ -57,14 +59,17 @@ def compare(
         return verdict(
             None, f"not judged in {candidate.precision}: measure the accuracy, python evaluate.py", largest
         )
+    counting = largest
+    if has_stray_values(candidate.precision):
+        counting = root_mean_squares(found, wanted).tolist()
     try:
         check_differences(
-            facts, largest, _CONSEQUENCE, spread=spread, other=REFERENCE, precision=candidate.precision
+            facts, counting, _CONSEQUENCE, spread=spread, other=REFERENCE, precision=candidate.precision
         )
     except GuideError as error:
         return verdict(False, str(error), largest)
     accepted = accepted_differences(facts, spread, precision=candidate.precision)
-    share = max((one / most for one, most in zip(largest, accepted, strict=True) if most > 0), default=0.0)
+    share = max((one / most for one, most in zip(counting, accepted, strict=True) if most > 0), default=0.0)
     return verdict(True, f"at most {100 * share:.2g} % of the accepted difference from {REFERENCE}", largest)
 
 

@@ -61,6 +61,11 @@ def _how_to_read(rows: Sequence[Row]) -> Iterator[str]:
         f"images/s and ms: pure inference, {counted}; ± is the noise, and two runs on this machine, idle, agree within the sum "
         "of theirs. End to end: from picture files to results, with the stage that limits it."
     )
+    if any(row.at_once > 1 for row in rows):
+        yield (
+            "At once: so many calls share the cores for images/s, as in evaluate.py; ms are of calls one after another, each "
+            "on all cores."
+        )
     if any(row.card is not None and row.ratios for row in rows):
         yield "/ 310 and so on: images per second and card over those that the guide documents, at the same batch size."
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from common.compare.differences import largest_differences
 from common.engine.task import Array, Source, Task
 from common.errors import GuideError
 from common.facts import Facts, Tensor
+from common.threads import cores
 
 BATCH_SIZES = (1, 4, 8, 16, 32, 64)  # those of the guides' tables
 SILENT = 660.0  # seconds without a word, after which a backend is given up; a model is opened in less
@@ -51,7 +51,7 @@ class Plan:
     rounds: int = 5
     seconds: float = 2.0
     longest: float = 2.0
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=cores)
     silent: float = SILENT
 
     @property

@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from ascend_tools import kernel
 from ascend_tools.benchmark.comparison import best_as_data, judged, series_of
 from ascend_tools.benchmark.figures import Figure
 from ascend_tools.benchmark.measurements import LeftOut
 from ascend_tools.benchmark.rows import Row
-from common import rehearsal
+from ascend_tools.kernel import cores
+from common import kernel, rehearsal
 from common.facts import Facts
 from common.files import write_json
 from common.npu_tools import smi
@@ -54,7 +54,7 @@ def host() -> dict[str, Any]:
         "name": socket.gethostname(),
         "cpu": kernel.cpu_model(),
         "cpus": len(numbers),
-        "cores": kernel.cores(numbers),
+        "cores": cores(numbers),
         "container_limit_cores": limited.limit if limited else None,
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.platform(),
@@ -96,7 +96,12 @@ def row_as_data(row: Row) -> dict[str, Any]:
         "precision": row.precision,
         "model": row.model,
         "batch_size": row.batch_size,
-        "pure": {**_figure(row.pure), "samples": row.samples, "latency_ms": dict(row.latency_ms)},
+        "pure": {
+            **_figure(row.pure),
+            "at_once": row.at_once,
+            "samples": row.samples,
+            "latency_ms": dict(row.latency_ms),
+        },
         "end_to_end": {
             **_figure(whole),
             "stages": dict(row.stages),

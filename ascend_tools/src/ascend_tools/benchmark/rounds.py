@@ -16,7 +16,7 @@ from ascend_tools.benchmark.at_hand import AtHand
 from ascend_tools.benchmark.inputs import Inputs
 from ascend_tools.benchmark.measure import Request
 from ascend_tools.benchmark.measurements import Candidate, EndToEnd, LeftOut, Measured, Outputs, Pure
-from ascend_tools.benchmark.opened import OM
+from ascend_tools.benchmark.opened import OM, shares_cores
 from ascend_tools.benchmark.plan import Model, Plan, own_modules
 from ascend_tools.benchmark.references import References
 from common import alone, cli
@@ -82,8 +82,11 @@ class _Rounds:
         for index, candidate in enumerate(self._candidates):
             for size in sorted(self._left[index]) if candidate.backend != trtexec.NAME else ():
                 self._references.of(size)
-        sizes = sum(map(len, self._left))
-        seconds = math.ceil(sizes * self._plan.rounds * 2 * self._plan.seconds)
+        parts = (
+            (3 if shares_cores(candidate.backend) else 2) * len(sizes)
+            for candidate, sizes in zip(self._candidates, self._left, strict=True)
+        )
+        seconds = math.ceil(sum(parts) * self._plan.rounds * self._plan.seconds)
         cli.announce(
             f"measuring {cli.counted(count, 'backend')}, {cli.counted(self._plan.rounds, 'round')}: {seconds} s, or more where "
             "few calls take long"
@@ -152,7 +155,9 @@ class _Rounds:
             if left.at is None:
                 break
             failed = {left.at}
-            if not left.opened:
+            if not left.opened and left.at == min(
+                todo
+            ):  # else it opened for smaller batches, and may for these
                 path = _file(candidate, left.at)
                 failed = {size for size in self._left[index] if _file(candidate, size) == path}
             self._drop(index, failed, left.reason)
@@ -215,7 +220,8 @@ class _Rounds:
         """Take over what a backend said of itself when it was open."""
         candidate = self._candidates[index]
         if left.precision:
-            said = (left.name,) if left.name not in (candidate.backend, "") else ()
+            known = (candidate.backend, candidate.backend.partition("-")[0], "")
+            said = (left.name,) if left.name not in known else ()
             notes = tuple(dict.fromkeys((*candidate.notes, *said, *left.notes)))
             self._candidates[index] = replace(candidate, precision=left.precision, notes=notes)
 

@@ -22,6 +22,7 @@ class Row:
     `chips` are those of the card that `card`, images per second of a whole card, is of; None where neither is known, or
     nothing was measured on a card. `stages` are busy seconds for 1000 images, summed over `threads`, and `limiting` is the
     stage that end to end waits for. `ratios` are by documented column. `loads` say what used the machine in each round.
+    `at_once` calls shared the CPU's cores for the images per second; `latency_ms` are of calls one after another.
     """
 
     backend: str
@@ -43,6 +44,7 @@ class Row:
     outputs: Outputs | None
     verdict: Verdict
     rehearsal: bool = False
+    at_once: int = 1
     loads: Mapping[str, Sequence[Load]] = field(default_factory=dict)
 
     @property
@@ -104,6 +106,7 @@ def _row(
         outputs=own,
         verdict=judge(rounds, pure, end_to_end, own, ended),
         rehearsal=candidate.rehearsal,
+        at_once=max(each.pure.at_once for each in rounds),
         loads={
             "pure": [each.pure.load for each in rounds],
             "end_to_end": [each.load for each in streams],

@@ -72,13 +72,15 @@ def measured_table(rows: Sequence[Row], facts: Facts) -> list[str]:
     """Return the table of what was measured: one row for each backend and batch size."""
     columns = list(facts.throughput.cards)
     percentiles = [name for name in ("p90", "p95", "p99") if any(name in row.latency_ms for row in rows)]
-    several = len({row.precision for row in rows}) > 1
+    several = {row.precision for row in rows} != {"float32"}
+    shared = any(row.at_once > 1 for row in rows)
     per_card = any(row.chips is not None and (row.chips, row.devices) != (1, 1) for row in rows)
     header = [
         "backend",
         "precision",
         "batch",
         "images/s",
+        "at once",
         "ms median",
         *percentiles,
         "end to end",
@@ -93,6 +95,7 @@ def measured_table(rows: Sequence[Row], facts: Facts) -> list[str]:
             row.precision if several else "",
             str(row.batch_size),
             with_noise(row.pure),
+            str(row.at_once) if shared else "-",
             rate(row.latency_ms.get("median")),
             *(rate(row.latency_ms.get(name)) for name in percentiles),
             with_noise(row.end_to_end),

@@ -6,8 +6,8 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -39,11 +39,11 @@ def warm_up(
 ) -> float:
     """Call each network until two calls in a row are alike, and return the seconds of the faster of the last two.
 
-    It takes at least half of `seconds`, since a new process can be slow at first for as long, and at most all of them, with two
-    calls at least. `called` is called after each.
+    All are called at once. It takes at least half of `seconds`, since a new process can be slow at first for as long, and at
+    most all of them, with two calls at least. `called` is called after each, in whichever thread it was made.
     """
-    times: list[float] = []
-    for model in models:
+
+    def work(model: Backend) -> float:
         own: list[float] = []
         while (
             len(own) < 2
@@ -55,12 +55,15 @@ def warm_up(
             feed(model, feeds)
             own.append((time.perf_counter_ns() - begin) / 1e9)
             called()
-        times.append(min(own[-2:]))
-    return max(times)
+        return min(own[-2:])
+
+    return max(map_threads(work, models, len(models)))
 
 
-def pure(models: Sequence[Backend], batches: Batches, size: int, seconds: float) -> Calls:
-    """Call each network for so many seconds, three times at least, with a new batch each time, all of them at once.
+def pure(
+    models: Sequence[Backend], batches: Batches, size: int, seconds: float, least: int = LEAST_CALLS
+) -> Calls:
+    """Call each network for so many seconds, `least` times at least, with a new batch each time, all of them at once.
 
     The rate, images over `seconds`, is the sum of the rates of all networks.
     """
@@ -71,7 +74,7 @@ def pure(models: Sequence[Backend], batches: Batches, size: int, seconds: float)
         times: list[int] = []
         spent = 0
         together.wait()
-        while len(times) < LEAST_CALLS or spent < 1e9 * seconds:
+        while len(times) < least or spent < 1e9 * seconds:
             feeds = batches.feeds(index * apart + len(times))
             begin = time.perf_counter_ns()
             feed(models[index], feeds)
@@ -92,10 +95,9 @@ class _Counting(Stopwatch):
         super().__init__()
         self.counts: Counter[str] = Counter()
 
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        with super().__call__(stage):
-            yield
+    def add(self, stage: str, seconds: float) -> None:
+        """Add seconds to a stage, and one to its count."""
+        super().add(stage, seconds)
         with self._lock:
             self.counts[stage] += 1
 

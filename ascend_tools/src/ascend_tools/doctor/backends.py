@@ -71,11 +71,23 @@ if importlib.util.find_spec("torch_npu"):
 print()
 print(json.dumps(found))
 """
+# OpenVINO tells its makers that it was imported, unless the package that does so is none.
 _ASK_OPENVINO = """
-import json, openvino
+import json, sys
+sys.modules["openvino_telemetry"] = None
+import openvino
+core = openvino.Core()
+devices = list(core.available_devices)
+units = list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")) if "CPU" in devices else []
 print()
-print(json.dumps({"version": openvino.__version__, "devices": list(openvino.Core().available_devices)}))
+print(json.dumps({"version": openvino.__version__, "devices": devices, "units": units}))
 """
+# What OpenVINO calls the precisions of --precision, and what a CPU needs for each.
+_PRECISIONS = {
+    "float32": ("FP32", "OpenVINO's CPU plugin"),
+    "bfloat16": ("BF16", "AVX-512 BF16, AMX or Arm's bfloat16"),
+    "float16": ("FP16", "AVX-512 FP16, AMX float16 or Arm's float16"),
+}
 
 
 def _check(each: str, status: Status, found: str, remedy: str = "", **details: object) -> Check:
@@ -205,16 +217,22 @@ def _torch() -> Sequence[Check]:
 def _openvino() -> Sequence[Check]:
     answer = ask_python(sys.executable, _ASK_OPENVINO, _SECONDS)
     said = answer.value if isinstance(answer.value, dict) else {}
+    command = f"{python()} -m pip install openvino"
     if "version" not in said:
-        return [_no_package(OPENVINO, "openvino", answer.problem, f"{python()} -m pip install openvino")]
-    return [
-        _check(
-            OPENVINO,
-            Status.OK,
-            f"{said['version']} on {', '.join(map(str, said.get('devices') or ()))}",
-            **said,
-        )
-    ]
+        return [_no_package(OPENVINO, "openvino", answer.problem, command)]
+    devices, units = (list(map(str, said.get(name) or ())) for name in ("devices", "units"))
+    here = [name for name, (unit, _) in _PRECISIONS.items() if unit in units]
+    lacking = {name: needed for name, (unit, needed) in _PRECISIONS.items() if unit not in units}
+    said = {**said, "precisions": here}
+    words = f"{str(said['version']).partition('-')[0]} on {', '.join(devices) or 'no device'}"
+    if not here:
+        command += " --force-reinstall"
+        return [
+            _check(OPENVINO, Status.WRONG, f"{words}, and not on the CPU", command, command=command, **said)
+        ]
+    words += f", in {' and '.join(here)}"
+    words += "".join(f"; {name} takes {needed}" for name, needed in lacking.items())
+    return [_check(OPENVINO, Status.OK, words, **said)]
 
 
 def _no_package(each: str, name: str, problem: str, command: str) -> Check:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ascend_tools import kernel
 from ascend_tools.doctor import places
 from ascend_tools.doctor.check import Check, Level, Registered, Status
+from common import kernel
 
 _TITLES = {
     "cpu.model": "Processor",
@@ -40,6 +40,9 @@ _MATRIX = {
     "avx_vnni": "AVX VNNI (int8)",
     "asimddp": "Arm int8 dot products",
 }
+# Units that OpenVINO computes a network in bfloat16 with; its own line says what else it can.
+_OPENVINO = ("amx_bf16", "avx512_bf16")
+_USE = "; --backend openvino --precision bfloat16 runs networks on it"
 _ENOUGH = 4 * 2**30  # bytes, below which the larger networks run with care only
 
 
@@ -131,13 +134,14 @@ def _unit(each: str, units: dict[str, str], flags: Sequence[str]) -> Check:
     found = [flag for flag in units if flag in flags]
     if found:
         words = ", ".join(dict.fromkeys(units[flag] for flag in found))
+        words += _USE if any(flag in _OPENVINO for flag in found) else ""
         return _check(each, Status.OK, words, flags=found)
     if not flags:
         return _check(
             each, Status.MISSING, "not told: /proc/cpuinfo names no flags", "Look with `lscpu`.", flags=[]
         )
     what = (
-        "bfloat16 is emulated, and slower than float32"
+        "networks run in float32, which is all that ONNX Runtime and OpenVINO do well here"
         if each == "cpu.bf16"
         else "float32 and int8 run on the vector units"
     )
@@ -145,7 +149,7 @@ def _unit(each: str, units: dict[str, str], flags: Sequence[str]) -> Check:
         each,
         Status.MISSING,
         f"none: {what}",
-        "Nothing has to be done: networks run in float32 on the CPU here.",
+        "Nothing has to be done; --backend auto tries which of ONNX Runtime and OpenVINO is faster here.",
         flags=[],
     )
 

@@ -21,7 +21,7 @@ from common.errors import GuideError
 if TYPE_CHECKING:
     from common.facts import Facts
 
-WAYS = ("export", "onnxruntime", "atc", "om", "trtexec", "cuda", "torch")
+WAYS = ("export", "onnxruntime", "openvino", "atc", "om", "trtexec", "cuda", "torch")
 _SECONDS = 120.0  # for the files of all models; reading all five networks takes about ten
 _GPU = "It takes an NVIDIA GPU with its driver (nvidia-smi shows both), on this machine or another."
 _CUDA = "CUDAExecutionProvider"
@@ -148,6 +148,9 @@ class _Model:
         """Return the cells by way."""
         machine, onnx = self.machine, self._onnx("onnx")
         runtime = self._packages("requirements.txt") or machine.one("backend.onnxruntime")
+        openvino = self._packages("requirements.txt", "requirements-openvino.txt") or machine.one(
+            "backend.openvino"
+        )
         gpu = machine.is_ok("gpu.driver")
         trtexec = gpu or machine.is_ok("gpu.trtexec")
         nothing = [Step(_GPU, is_command=False)]
@@ -155,6 +158,7 @@ class _Model:
         return {
             "export": _cell(self._packages("requirements-export.txt") + self._checkpoint()),
             "onnxruntime": _cell(runtime + onnx),
+            "openvino": _cell(openvino + onnx),
             "atc": _cell(machine.groups("cann", "atc") + self._onnx("atc")),
             "om": _cell(self._om()),
             "trtexec": _cell(machine.one("gpu.trtexec") + onnx if trtexec else nothing, here=trtexec),

@@ -65,7 +65,9 @@ class Machine:
         runtime = self.found.get("backend.onnxruntime")
         names = runtime.details.get("providers", ()) if runtime else ()
         others = (name for name in names if name not in _EVERYWHERE)
-        return {name.removesuffix("ExecutionProvider").lower(): name for name in others}
+        found = {name.removesuffix("ExecutionProvider").lower(): name for name in others}
+        # The column "openvino" is of OpenVINO itself.
+        return {f"onnxruntime-{way}" if way == "openvino" else way: name for way, name in found.items()}
 
     def is_ok(self, name: str) -> bool:
         """Tell whether a check was made and is as it should be."""

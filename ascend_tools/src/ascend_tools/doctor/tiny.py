@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ TITLES = {
     "tiny.onnxruntime": "ONNX Runtime on the CPU",
     **{f"tiny.onnxruntime-{name}": f"ONNX Runtime's {name}" for name in PROVIDERS},
     "tiny.onnxruntime-other": "ONNX Runtime's other providers",
+    "tiny.openvino": "OpenVINO on the CPU",
+    "tiny.openvino-bfloat16": "OpenVINO on the CPU, bfloat16",
+    "tiny.openvino-float16": "OpenVINO on the CPU, float16",
     "tiny.atc": "ATC, ONNX to OM",
     "tiny.om": "the OM in Python",
     **{f"tiny.{name}": f"the OM by {name}" for name in TOOLS},
@@ -37,8 +40,8 @@ TITLES = {
     "tiny.torch": "torch, to ONNX",
 }
 _NEEDED = ("tiny.atc", "tiny.om")
-# Of the largest number: rounding in float32 and in half precision.
-_TOLERANCE = {False: 1e-4, True: 2e-2}
+# Of the largest number: rounding in each precision.
+_TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}
 
 
 class Converted:
@@ -68,19 +71,27 @@ def probes(checks: Sequence[Check], folder: Path) -> list[Registered]:
                 given = {"name": name, "here": _here()}
                 after = functools.partial(_after, f"tiny.{name}", "tool", folder, converted, given)
                 add(f"tiny.{name}", after)
+    for name, way, what in _without_atc(machine):
+        add(name, functools.partial(_way, name, way, folder, what))
+    return found
+
+
+def _without_atc(machine: Machine) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield the id, the way and what it is given of all that needs no OM."""
     if machine.is_ok("backend.onnxruntime"):
-        names = {"onnxruntime": "CPUExecutionProvider"}
+        yield "tiny.onnxruntime", "onnxruntime", {"provider": "CPUExecutionProvider"}
+        others = {}  # the last of those that have no line of their own
         for short, name in machine.providers.items():
-            names[f"onnxruntime-{short if short in PROVIDERS else 'other'}"] = name
-        for way, name in names.items():
-            add(
-                f"tiny.{way}",
-                functools.partial(_way, f"tiny.{way}", "onnxruntime", folder, {"provider": name}),
-            )
+            others[short if short in PROVIDERS else "other"] = name
+        for short, name in others.items():
+            yield f"tiny.onnxruntime-{short}", "onnxruntime", {"provider": name}
+    if machine.is_ok("backend.openvino"):
+        for precision in machine.found["backend.openvino"].details.get("precisions", ()):
+            name = "tiny.openvino" if precision == "float32" else f"tiny.openvino-{precision}"
+            yield name, "openvino", {"precision": precision}
     for way, check in (("trtexec", "gpu.trtexec"), ("torch", "backend.torch")):
         if machine.is_ok(check):
-            add(f"tiny.{way}", functools.partial(_way, f"tiny.{way}", way, folder, {}))
-    return found
+            yield f"tiny.{way}", way, {}
 
 
 def without_folder(error: OSError) -> list[Registered]:
@@ -136,7 +147,7 @@ def _way(
     difference, largest = told["difference"], told["largest"]
     if difference is None:
         return [_check(name, Status.OK, told["words"])]
-    most = _TOLERANCE[told["half"]] * largest
+    most = _TOLERANCE[told["precision"]] * largest
     words = f"{told['words']}, largest difference {difference:.2g} of numbers up to {largest:.2g}"
     if difference <= most:
         return [_check(name, Status.OK, words, difference)]

@@ -39,12 +39,15 @@ _TOOLS = (
 
 @dataclass(frozen=True)
 class Came:
-    """What came out of a way: in words, and the largest difference beside the largest number that was expected."""
+    """What came out of a way: in words, and the largest difference beside the largest number that was expected.
+
+    `precision` is that in which it computes.
+    """
 
     words: str
     difference: float | None = None
     largest: float | None = None
-    half: bool = False
+    precision: str = "float32"
 
 
 def main(way: str, folder: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,14 +68,23 @@ def onnxruntime(provider: str) -> Came:
     """Run the ONNX file by ONNX Runtime with one of its providers."""
     from common.backends.providers import precision
 
-    return _by_onnxruntime(Path(network.ONNX), provider, half=precision(provider) == "float16")
+    return _by_onnxruntime(Path(network.ONNX), provider, precision(provider))
 
 
-def _by_onnxruntime(path: Path, provider: str, *, half: bool = False) -> Came:
+def _by_onnxruntime(path: Path, provider: str, precision: str = "float32") -> Came:
     from common.backends.onnxruntime import OnnxRuntime
 
     with OnnxRuntime(path, provider=provider) as opened:
-        return _compared(opened.name, _through(opened), half=half)
+        return _compared(opened.name, _through(opened), precision=precision)
+
+
+def openvino(precision: str) -> Came:
+    """Run the ONNX file by OpenVINO in a precision, which `open_model` refuses where it is not really used."""
+    from common.backends.deployed import Runtime, open_model
+
+    runtime = Runtime("openvino", precision=precision)
+    with open_model(Path(network.ONNX), runtime, batch_size=_COUNT) as opened:
+        return _compared(opened.name, _through(opened), precision=opened.precision)
 
 
 def atc(soc: str | None) -> Came:
@@ -89,7 +101,7 @@ def om(path: str) -> Came:
     from common.backends.deployed import Runtime, open_model
 
     with open_model(Path(path), Runtime("om"), None, ([network.INPUT], network.OUTPUTS)) as opened:
-        return _compared(opened.name, _through(opened, 1), half=True)
+        return _compared(opened.name, _through(opened, 1), precision="float16")
 
 
 def tool(path: str, name: str, here: str) -> Came:
@@ -120,7 +132,7 @@ def tool(path: str, name: str, here: str) -> Came:
         )
         for number in range(1, len(network.OUTPUTS) + 1)
     ]
-    return _compared(name, kept, half=True)
+    return _compared(name, kept, precision="float16")
 
 
 def trtexec() -> Came:
@@ -178,7 +190,7 @@ def _through(opened: Backend, size: int = _COUNT) -> Outputs:
     return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
-def _compared(words: str, outputs: Outputs, count: int = _COUNT, *, half: bool = False) -> Came:
+def _compared(words: str, outputs: Outputs, count: int = _COUNT, *, precision: str = "float32") -> Came:
     """Return what came out beside numpy's reference; other sizes, and numbers that are not finite, are an error."""
     wanted = network.expected(network.images(count))
     difference = 0.0
@@ -189,11 +201,12 @@ def _compared(words: str, outputs: Outputs, count: int = _COUNT, *, half: bool =
                 f"{int(np.isfinite(output).sum())} are finite."
             )
         difference = max(difference, float(np.abs(output.reshape(reference.shape) - reference).max()))
-    return Came(words, difference, max(float(np.abs(reference).max()) for reference in wanted), half)
+    return Came(words, difference, max(float(np.abs(reference).max()) for reference in wanted), precision)
 
 
 WAYS: Mapping[str, Callable[..., Came]] = {
     "onnxruntime": onnxruntime,
+    "openvino": openvino,
     "atc": atc,
     "om": om,
     "tool": tool,

@@ -35,6 +35,7 @@ LEFT_OUT = (
     (r"(evaluate|test)\.py(?!.* (--model|-g) )", "for they export, which needs torch"),
     (r"predict\.py", "for they take pictures of one's own"),
     (r"ascend_tools\.preflight", "for they are no step of the guide"),
+    (r"--backend (openvino|auto)", "for they take OpenVINO, and no NPU"),
     (r"--provider|--cuda|--device (T4|GPU)|trtexec", "for they measure an NVIDIA card"),
     (
         r"ascend_tools\.benchmark(?!.* --read )|common\.infer .*--loop|-round=",

@@ -132,9 +132,19 @@ def _has_shape(output: Array, shape: Shape) -> bool:
 def check_outputs(deployed: Backend, outputs: Sequence[Array]) -> None:
     """Refuse outputs that are not finite."""
     for value, output in zip(deployed.outputs, outputs, strict=True):
-        if not np.isfinite(output).all():
+        if not _is_finite(output):
             remedy = _OVERFLOW if deployed.name.startswith("om ") else ""
             raise GuideError(f"output {value.name!r} holds values that are not finite.{remedy}")
+
+
+def _is_finite(output: Array) -> bool:
+    """Tell whether all values are finite; the sum of squares is, if they are, and takes half the time."""
+    if output.dtype == np.float32:
+        flat = output.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if math.isfinite(np.dot(flat, flat)):
+                return True  # else it may be too large a sum
+    return bool(np.isfinite(output).all())
 
 
 def _padded(rows: Array, size: int) -> Array:

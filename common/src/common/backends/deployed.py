@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.backends import om, providers
+from common.backends import om, openvino, providers, trial
 from common.backends.base import Backend
 from common.backends.onnxruntime import OnnxRuntime
+from common.backends.openvino import OpenVino
 from common.backends.providers import CPU, CUDA, provider
 from common.errors import GuideError, about
 from common.facts import Facts, Tensor
@@ -21,7 +22,10 @@ from common.graph.aipp_file import named_aipp
 from common.graph.outline import Graph
 from common.npu_tools import om_record
 
-BACKENDS = ("onnxruntime", "om")
+BACKENDS = ("onnxruntime", "openvino", "om", "auto")
+PRECISIONS = ("float32", "bfloat16", "float16")
+# The backends that run a file, by its suffix; the first is taken where none is named.
+_RUNS = {".onnx": ("onnxruntime", "openvino", "auto"), ".om": ("om", "auto")}
 
 
 @dataclass(frozen=True)
@@ -29,40 +33,59 @@ class Runtime:
     """What runs a model, as a user chose it.
 
     `backend` is a name of BACKENDS, or None for what the file's suffix calls for; `provider` is ONNX Runtime's;
-    `devices` are the NPU's that run an OM file, by `npu-smi info`'s column Device, none for the first.
+    `devices` are the NPU's that run an OM file, by `npu-smi info`'s column Device, none for the first; `precision` is a
+    name of PRECISIONS, or None for float32, and for an OM file's own.
     """
 
     backend: str | None = None
     provider: str = CPU
     devices: tuple[int, ...] = ()
+    precision: str | None = None
 
     def backend_of(self, path: Path) -> str:
         """Return the backend that runs a file; a choice that contradicts its suffix or itself is an error."""
-        kind = {".onnx": "onnxruntime", ".om": "om"}.get(path.suffix)
-        if kind is None:
+        runs = _RUNS.get(path.suffix)
+        if runs is None:
             raise GuideError(f"{path}: expected an .onnx file, or an .om file, which runs on the NPU.")
-        if self.backend not in (None, kind):
+        if self.backend not in (None, *runs):
             remedy = (
                 f"Make the .om with python -m common.atc --model {path}"
-                if kind == "onnxruntime"
+                if self.backend == "om"
                 else "Leave --backend out"
             )
             raise GuideError(f"{path}: --backend {self.backend} runs no {path.suffix} file. {remedy}.")
-        if kind == "onnxruntime" and self.devices:
-            raise GuideError(f"{path}: --device is for an .om file; ONNX Runtime's is chosen by --provider.")
-        if kind == "om" and self.provider != CPU:
+        backend = "om" if path.suffix == ".om" else self.backend or runs[0]
+        with about(path):
+            self.check(backend)
+        return backend
+
+    def check(self, backend: str) -> None:
+        """Refuse what contradicts a backend, before there is a file."""
+        if backend != "om" and self.devices:
+            raise GuideError("--device is for an .om file; ONNX Runtime's is chosen by --provider.")
+        if backend == "om" and self.provider != CPU:
+            raise GuideError("--provider is for an .onnx file; an .om file runs on the NPU, see --device.")
+        if backend in ("openvino", "auto") and self.provider != CPU:
             raise GuideError(
-                f"{path}: --provider is for an .onnx file; an .om file runs on the NPU, see --device."
+                f"--provider is ONNX Runtime's, and --backend {backend} runs on the CPU. Leave one of them out."
             )
-        return kind
+        if backend == "onnxruntime":
+            providers.check_precision(self.provider, self.precision)
 
 
 def add_backend(arguments: argparse.ArgumentParser) -> None:
-    """Add `--backend NAME`, `--provider NAME`, the guides' `--cuda`, and `--device N[,N...]`, see `chosen_runtime`."""
+    """Add `--backend`, `--precision`, `--provider`, the guides' `--cuda`, and `--device`, see `chosen_runtime`."""
     arguments.add_argument(
         "--backend",
         choices=BACKENDS,
-        help="What runs the model: onnxruntime an .onnx file, om an .om file on the NPU (default: by the suffix).",
+        help="What runs the model: onnxruntime or openvino an .onnx file, auto the faster one of these on this CPU, which "
+        "is tried; om an .om file on the NPU (default: onnxruntime or om, by the suffix).",
+    )
+    arguments.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="What the network computes in. bfloat16 and float16 take --backend openvino or auto, and a CPU that has "
+        "them (default: float32; an .om file has the one that it was made with, and refuses another).",
     )
     either = arguments.add_mutually_exclusive_group()
     either.add_argument(
@@ -99,9 +122,17 @@ def _devices(text: str) -> tuple[int, ...]:
 
 def chosen_runtime(options: argparse.Namespace) -> Runtime:
     """Return what the arguments of `add_backend` say, beside `--model`; what is not installed here is told at once."""
-    runtime = Runtime(options.backend, options.provider, options.device)
-    if runtime.backend == "om" or (options.model and options.model.suffix == ".om"):
+    runtime = Runtime(options.backend, options.provider, options.device, options.precision)
+    # An ONNX file that an OM file will be made of is none that --backend om runs.
+    named = options.model if runtime.backend != "om" or str(options.model).endswith(".om") else None
+    backend = runtime.backend_of(named) if named else runtime.backend or "onnxruntime"
+    runtime.check(backend)
+    if backend == "om":
         om.check_there(options.model)
+        if named and named.is_file():
+            om.check_precision(named, runtime.precision)
+    elif backend == "openvino" or (backend == "auto" and runtime.precision not in (None, "float32")):
+        openvino.check_there(runtime.precision or "float32")
     providers.check_there(runtime.provider)
     return runtime
 
@@ -113,18 +144,37 @@ def open_model(
     names: om.Names = ((), ()),
     *,
     optimise: bool = True,
+    batch_size: int = 1,
+    at_once: int = 1,
 ) -> Backend:
     """Open a model with the backend that `runtime` names or its suffix calls for.
 
-    With several devices it is open on each of them, see `base.models_of`. With `aipp`, the inputs that it is for are
-    uint8 NHWC, as an OM file's are. `names` are what an OM file's inputs and outputs are called here, see `om.open_om`. Without
-    `optimise` a graph is run as it is written, which is how two graphs are compared: an optimiser can turn different ones
-    into the same.
+    With several devices it is open on each of them, see `base.models_of`; on a CPU, for as many batches at the same time as
+    `at_once` allows. With `aipp`, the inputs that it is for are uint8 NHWC, as an OM file's are. `names` are what an OM
+    file's inputs and outputs are called here, see `om.open_om`. Without `optimise` a graph is run as it is written, which
+    is how two graphs are compared: an optimiser can turn different ones into the same. `batch_size` is that of the batches which will be run, and `at_once` how many of them there are.
     """
     runtime = runtime or Runtime()
-    if runtime.backend_of(path) == "onnxruntime":
-        return OnnxRuntime(path, aipp, provider=runtime.provider, optimise=optimise)
-    return om.open_om(path, runtime.devices or (0,), aipp, names)
+    backend, precision = runtime.backend_of(path), runtime.precision or "float32"
+    if backend == "om":
+        om.check_precision(path, runtime.precision)
+        return om.open_om(path, runtime.devices or (0,), aipp, names)
+    if backend == "openvino":
+        return OpenVino(
+            path, aipp, precision=precision, optimise=optimise, batch_size=batch_size, at_once=at_once
+        )
+    if backend == "auto":
+        return trial.open_best(
+            path, aipp, precision=precision, optimise=optimise, batch_size=batch_size, at_once=at_once
+        )
+    return OnnxRuntime(
+        path,
+        aipp,
+        provider=runtime.provider,
+        optimise=optimise,
+        batch_size=batch_size,
+        at_once=at_once,
+    )
 
 
 def open_deployed(
@@ -135,6 +185,8 @@ def open_deployed(
     optional: Sequence[Tensor] = (),
     *,
     optimise: bool = True,
+    batch_size: int = 1,
+    at_once: int = 1,
 ) -> Backend:
     """Open the deployed form of a model directory's network, with its AIPP file, and check it is that network.
 
@@ -147,7 +199,7 @@ def open_deployed(
     )
     if aipp and (runtime or Runtime()).backend_of(path) == "om":
         om_record.check_file(path, "insert_op_conf", folder / str(facts.atc.options["insert_op_conf"]))
-    opened = open_model(path, runtime, aipp, names, optimise=optimise)
+    opened = open_model(path, runtime, aipp, names, optimise=optimise, batch_size=batch_size, at_once=at_once)
     with ExitStack() as stack:
         stack.push(opened)
         check_network(path, opened, facts, optional, aipp)

@@ -82,9 +82,30 @@ def precision_of(record: OmRecord | None) -> str:
         return "unknown precision"
     if record.rehearsal:
         return "float32"
-    options = record.options
-    mode = options.get("precision_mode_v2") or options.get("precision_mode") or "force_fp16"
+    return precision_by(record.options)
+
+
+def precision_by(options: Mapping[str, object]) -> str:
+    """Return in what ATC has an OM file compute with these options of it."""
+    mode = str(options.get("precision_mode_v2") or options.get("precision_mode") or "force_fp16")
     return _PRECISIONS.get(mode, mode)
+
+
+def check_precision(path: Path, asked: str | None) -> None:
+    """Refuse a precision, unless it is None, that an OM file was not made with."""
+    if asked is None:
+        return
+    record = om_record.read(path)
+    own = precision_of(record)
+    if record is None:
+        raise GuideError(
+            f"{path}: has no record beside it that says what it computes in; leave --precision out."
+        )
+    if asked != own:
+        raise GuideError(
+            f"{path}: computes in {own}, as it was made to, not in {asked}. Leave --precision out, or make the OM file anew "
+            "with python -m common.atc --option precision_mode=VALUE, whose values CANN's documentation of ATC lists."
+        )
 
 
 class Om:

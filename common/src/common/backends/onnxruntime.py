@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common import threads
 from common.backends import providers
 from common.backends.base import Array, random_feeds
-from common.errors import GuideError, about
-from common.graph import outline
+from common.backends.source import read_source
+from common.errors import GuideError
 from common.graph.aipp import Aipp
-from common.graph.aipp_onnx import fold
-from common.graph.bounds import memory
-from common.graph.external import network_hash
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU, with as many threads as it chooses, or with another of its providers."""
+    """ONNX Runtime on the CPU, or with another of its providers.
+
+    On the CPU, `models` is the network once for each batch that may be run at the same time: one session serves them all,
+    since `run` may be called in several threads.
+    """
 
     def __init__(
-        self, path: Path, aipp: Aipp | None = None, *, provider: str = providers.CPU, optimise: bool = True
+        self,
+        path: Path,
+        aipp: Aipp | None = None,
+        *,
+        provider: str = providers.CPU,
+        optimise: bool = True,
+        batch_size: int = 1,
+        at_once: int = 1,
     ) -> None:
-        proto = outline.load(path)
-        if aipp:
-            with about(path):
-                proto = fold(proto, aipp)
+        source = read_source(path, aipp)
         self.name = "onnxruntime" if provider == providers.CPU else f"onnxruntime {provider}"
         self.precision = providers.precision(provider)
-        self.identity = f"{network_hash(path)} {aipp}"
-        graph = outline.describe(proto)
-        self.inputs, self.outputs = graph.inputs, graph.outputs
-        # ONNX Runtime takes no path that is no UTF-8.
-        source = proto.SerializeToString() if aipp or not _is_utf8(path) else str(path)
-        most = memory(proto)
-        del proto  # a large network need not be in memory once more
+        self.identity, self.inputs, self.outputs = source.identity, source.inputs, source.outputs
+        _, calls = source.calls(batch_size, at_once)
+        needed = source.batch_memory(batch_size)
+        self._calls = threads.at_once(calls, needed) if provider == providers.CPU else 1
+        most = source.most + (self._calls - 1) * needed
         feeds = {} if provider == providers.CPU else random_feeds(self.inputs, 1)
-        self._session = open_session(source, path, most, provider, feeds, optimise=optimise)
+        self._session = open_session(
+            source.data, path, most, provider, feeds, optimise=optimise, at_once=self._calls
+        )
+
+    @property
+    def models(self) -> Sequence[Self]:
+        """The network for each thread that may run a batch of its own, see `base.models_of`."""
+        return (self,) * self._calls
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Run one batch, see `Backend.run`."""
@@ -66,6 +77,7 @@ def open_session(
     feeds: Mapping[str, Array] | None = None,
     *,
     optimise: bool = True,
+    at_once: int = 1,
 ) -> Any:
     """Return ONNX Runtime's session of a model, with the settings that every session here has.
 
@@ -76,6 +88,7 @@ def open_session(
         provider: ONNX Runtime's name of the provider.
         feeds: a batch that another provider than the CPU is tried with.
         optimise: whether the graph may be run in another form than it is written.
+        at_once: how many threads will call it at the same time.
     """
     import onnxruntime
 
@@ -86,6 +99,8 @@ def open_session(
     )
     options.add_session_config_entry("session.use_env_allocators", "1")  # that of `limit_memory`
     options.enable_mem_pattern = False  # it keeps the memory for the maps twice, and gains no time
+    # Each call is computed by its own thread and those of a pool, which all calls share: as many in all as there are cores.
+    options.intra_op_num_threads = max(1, threads.cores() - at_once + 1)
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 
@@ -115,11 +130,3 @@ def limit_memory(most: int) -> None:
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(where, onnxruntime.OrtArenaCfg({"max_mem": most}))
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

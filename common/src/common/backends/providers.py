@@ -59,6 +59,20 @@ def precision(name: str) -> str:
     return _PRECISION.get(name, f"as {name} chooses")
 
 
+def check_precision(name: str, asked: str | None) -> None:
+    """Refuse a precision, unless it is None, that a provider does not compute in."""
+    own = precision(name)
+    if asked in (None, own):
+        return
+    if name == CPU:
+        raise GuideError(
+            f"ONNX Runtime computes in {own} on the CPU, not in {asked}. Take --backend openvino, which has it where the "
+            "CPU does, or leave --precision out."
+        )
+    told = f"{own} here" if own in _PRECISION.values() else "what it chooses itself"
+    raise GuideError(f"{name} computes in {told}, not in {asked}; leave --precision out.")
+
+
 def requested(name: str) -> list[tuple[str, dict[str, str]]]:
     """Return what to ask ONNX Runtime for: a provider, and those that take what is left of a network."""
     names = dict.fromkeys((name, *([CUDA] if name == TENSORRT else []), CPU))

@@ -16,8 +16,10 @@ from common.compare.differences import (
     Spread,
     as_metrics,
     check_differences,
+    has_stray_values,
     largest_differences,
     print_differences,
+    root_mean_squares,
 )
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, Outputs, ResultT, SourceT, Task
@@ -42,7 +44,8 @@ class Agreement(Generic[ResultT]):
 
     `same` are the results, detections for one, that both sides have, of all that either side has (intersection over
     union of the sets); None where results are not counted, and where neither side has any. `spread` is how much each
-    output changes from item to item, None for a single item. `precision` is the deployed network's.
+    output changes from item to item, None for a single item. `precision` is the deployed network's; `squares` are the root
+    mean squares of the item with the largest ones, where these are what counts in that precision, see `has_stray_values`.
     """
 
     facts: Facts
@@ -51,6 +54,7 @@ class Agreement(Generic[ResultT]):
     torch: Mapping[str, ResultT]
     same: float | None
     precision: str = "float32"
+    squares: tuple[float, ...] | None = None
 
     @property
     def metrics(self) -> dict[str, float | None]:
@@ -64,7 +68,11 @@ class Agreement(Generic[ResultT]):
         The latter only in float32: results are counted as the same by what its rounding leaves.
         """
         check_differences(
-            self.facts, self.largest, OTHER_CHECKPOINT, spread=self.spread, precision=self.precision
+            self.facts,
+            self.squares or self.largest,
+            OTHER_CHECKPOINT,
+            spread=self.spread,
+            precision=self.precision,
         )
         if self.precision == "float32" and self.same is not None and self.same < SAME:
             raise GuideError(
@@ -99,6 +107,9 @@ def with_torch(
     outputs: Task[SourceT, ContextT, tuple[Outputs, ContextT]] = Task(task.prepare, _keep)
     largest, counts, results = np.zeros(len(facts.outputs)), np.zeros(3, int), {}
     spread = Spread(len(facts.outputs))
+    # Matched by a function of their own, outputs have no squares that say anything.
+    is_plain = differences is largest_differences and has_stray_values(deployed.precision)
+    squares = np.zeros(len(facts.outputs)) if is_plain else None
     cli.announce(f"comparing with torch on {cli.counted(len(sources), 'input')}")
     with Torch(network, deployed, named_aipp(facts, folder)) as torch:
         # A few items with the one, then with the other: at once, each would want all processors, and hold its memory.
@@ -114,13 +125,16 @@ def with_torch(
             for key, (found, context) in ours.items():
                 wanted, _ = theirs[key]
                 largest = np.maximum(largest, differences(found, wanted))  # keeps NaN
+                if squares is not None:
+                    squares = np.maximum(squares, root_mean_squares(found, wanted))
                 spread.add(wanted)
                 with about(key):
                     result, results[key] = task.finish(found, context), task.finish(wanted, context)
                 if same:
                     counts += (_count(results[key]), _count(result), same(result, results[key]))
     print(f"agreement with torch on {cli.counted(len(sources), 'input')}:")
-    print_differences(facts, largest.tolist(), spread.each(), precision=deployed.precision)
+    counting = None if squares is None else tuple(squares.tolist())
+    print_differences(facts, largest.tolist(), spread.each(), precision=deployed.precision, squares=counting)
     share = None
     if same:
         by_torch, by_deployed, both = counts.tolist()
@@ -128,7 +142,9 @@ def with_torch(
         share = both / either if either else None
         percent = "nothing to compare" if share is None else f"{100 * share:.2f} %"
         print(f"  found: torch {by_torch}, deployed {by_deployed}, the same {both} ({percent})")
-    return Agreement(facts, tuple(largest.tolist()), spread.each(), results, share, deployed.precision)
+    return Agreement(
+        facts, tuple(largest.tolist()), spread.each(), results, share, deployed.precision, counting
+    )
 
 
 def _keep(outputs: Outputs, context: ContextT) -> tuple[Outputs, ContextT]:

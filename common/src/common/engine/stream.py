@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 
@@ -48,41 +48,71 @@ def run(
         stream.close()
 
 
+class _Input(NamedTuple):
+    """What the network asks for of one item."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
 class _Batch(Generic[SourceT]):
     """Some items on their way: what is fed to the network, what is needed afterwards, what becomes of them.
 
-    `prepared` and `finished` get an entry for each row: None, or the error that it ended with.
+    `prepared` and `finished` are told of each row that is done, or of the error that it ended with.
     """
 
-    def __init__(self, items: Sequence[tuple[str, SourceT]], values: Sequence[Value]) -> None:
+    def __init__(self, items: Sequence[tuple[str, SourceT]], wanted: Sequence[_Input]) -> None:
         self.keys = [key for key, _ in items]
         self.sources = [source for _, source in items]
         self.contexts: list[Any] = [None] * len(items)
         self.results: list[Any] = [None] * len(items)
-        self.prepared: SimpleQueue[BaseException | None] = SimpleQueue()
-        self.finished: SimpleQueue[BaseException | None] = SimpleQueue()
+        self.prepared, self.finished = _Rows(len(items)), _Rows(len(items))
         self.feeds: dict[str, Array] = {}
         self.outputs: Sequence[Array] = ()
         if len(items) > 1:  # a single item is not copied
-            self.feeds = {v.name: np.empty((len(items), *item_shape(v)), v.dtype) for v in values}
+            self.feeds = {name: np.empty((len(items), *shape), dtype) for name, shape, dtype in wanted}
 
-    def put(self, row: int, inputs: Inputs, values: Sequence[Value]) -> None:
+    def put(self, row: int, inputs: Inputs, wanted: Sequence[_Input]) -> None:
         """Take the inputs that the network asks for into a row of the batch."""
-        for value in values:
-            array = inputs.get(value.name)
+        for name, shape, dtype in wanted:
+            array = inputs.get(name)
             if array is None:
+                raise GuideError(f"the network asks for the input {name!r}; there is {', '.join(inputs)}.")
+            if array.shape != shape or array.dtype != dtype:
                 raise GuideError(
-                    f"the network asks for the input {value.name!r}; there is {', '.join(inputs)}."
-                )
-            if array.shape != item_shape(value) or array.dtype != value.dtype:
-                raise GuideError(
-                    f"expected the input {value.name!r} as {value.dtype} of shape {item_shape(value)}, "
+                    f"expected the input {name!r} as {dtype} of shape {shape}, "
                     f"found {array.dtype} of shape {array.shape}."
                 )
             if len(self.keys) > 1:
-                self.feeds[value.name][row] = array
+                self.feeds[name][row] = array
             else:  # torch takes no negative strides
-                self.feeds[value.name] = np.asarray(array[None], order="C")
+                self.feeds[name] = np.asarray(array[None], order="C")
+
+
+class _Rows:
+    """Some rows to be waited for: until all are done, or one has ended with an error.
+
+    Who waits is woken once, not for each row.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._lock = threading.Lock()
+        self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def done(self, error: BaseException | None = None) -> None:
+        """Tell that one more row is done, or the error that it, or all of them, ended with."""
+        with self._lock:  # until it is told, or the last row could tell that all is well before
+            self._left -= 1
+            if error is not None or not self._left:
+                self._ended.put(error)
+
+    def wait(self) -> None:
+        """Wait once; the first error is raised."""
+        error = self._ended.get()
+        if error is not None:
+            raise error
 
 
 class _Closed(Exception):  # noqa: N818  no error: nobody waits for the result any more
@@ -103,7 +133,8 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
         watch: Stopwatch,
     ) -> None:
         self._task, self._watch = task, watch
-        self._model, self._inputs = models[0], models[0].inputs
+        self._model = models[0]
+        self._inputs = [_Input(v.name, item_shape(v), np.dtype(v.dtype)) for v in self._model.inputs]
         self._left = batches(sources.items(), batch_size)
         self._lock = threading.Lock()  # of `_left`, `_places`, `_ordered` and `_closed`
         self._turn = threading.Lock()
@@ -112,10 +143,12 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
         self._to_prepare: SimpleQueue[tuple[_Batch[SourceT], int] | None] = SimpleQueue()
         self._to_infer: SimpleQueue[_Batch[SourceT] | None] = SimpleQueue()
         self._to_finish: SimpleQueue[tuple[_Batch[SourceT], int] | None] = SimpleQueue()
-        self._places = _places(self._inputs, batch_size, len(models), workers)
+        self._places = _places(self._model.inputs, batch_size, len(models), workers)
         # Taken in the order of the batches, or a later one could hold the place that the next one to be yielded needs.
-        places = _places(models[0].outputs, batch_size, len(models), workers)
-        self._output_places = threading.Semaphore(places)
+        places = _places(self._model.outputs, batch_size, len(models), workers)
+        self._output_places: SimpleQueue[None] = SimpleQueue()  # an entry for each; quicker than a semaphore
+        for _ in range(places):
+            self._output_places.put(None)
         self._threads = []
         for queue, step in ((self._to_prepare, self._prepare), (self._to_finish, self._finish)):
             self._threads += [threading.Thread(target=_work, args=(queue, step)) for _ in range(workers)]
@@ -132,16 +165,16 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
         """Yield the results in order; no batch is left when there is none to wait for."""
         while self._ordered:
             batch = self._ordered.popleft()
-            _wait(batch.finished, len(batch.keys))
+            batch.finished.wait()
             batch.outputs = ()  # who finished an item of it may still hold it
             yield from zip(batch.keys, batch.results, strict=True)
-            self._output_places.release()
+            self._output_places.put(None)
 
     def close(self) -> None:
         """End all threads; what has not begun is left out."""
         with self._lock:  # whoever fills has all of a batch on its way before the threads are told to end
             self._closed = True
-        self._output_places.release()
+        self._output_places.put(None)
         self._to_infer.put(None)
         for queue in (self._to_prepare, self._to_finish):
             for _ in self._threads:
@@ -172,9 +205,9 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
                 with self._watch("stack"):
                     batch.put(row, inputs, self._inputs)
         except BaseException as error:  # noqa: BLE001  raised where the item is waited for
-            batch.prepared.put(error)
+            batch.prepared.done(error)
         else:
-            batch.prepared.put(None)
+            batch.prepared.done()
 
     def _infer(self, model: Backend) -> None:
         """Run one batch after the other, until the stream is closed; runs in the thread of a model."""
@@ -182,18 +215,18 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
             with self._turn:
                 batch = self._to_infer.get()
                 if batch:
-                    self._output_places.acquire()
+                    self._output_places.get()
             if batch is None or self._closed:
                 self._to_infer.put(None)  # for the thread of the next model
-                self._output_places.release()
+                self._output_places.put(None)
                 return
             try:
-                _wait(batch.prepared, len(batch.keys))
+                batch.prepared.wait()
                 with about(shorten(batch.keys)), self._watch("infer"):
                     batch.outputs = feed(model, batch.feeds)
                 batch.feeds = {}
             except BaseException as error:  # noqa: BLE001  raised where the batch is waited for
-                batch.finished.put(error)
+                batch.finished.done(error)
             else:
                 for row in range(len(batch.keys)):
                     self._to_finish.put((batch, row))
@@ -212,23 +245,15 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
                 check_outputs(self._model, outputs)
                 batch.results[row] = self._task.finish(outputs, batch.contexts[row])
         except BaseException as error:  # noqa: BLE001  raised where the item is waited for
-            batch.finished.put(error)
+            batch.finished.done(error)
         else:
-            batch.finished.put(None)
+            batch.finished.done()
 
 
 def _work(queue: SimpleQueue[tuple[Any, int] | None], step: Callable[[Any, int], None]) -> None:
     """Take one item after the other, until there is None."""
     while job := queue.get():
         step(*job)
-
-
-def _wait(ended: SimpleQueue[BaseException | None], count: int) -> None:
-    """Wait for `count` entries; an error among them is raised."""
-    for _ in range(count):
-        error = ended.get()
-        if error is not None:
-            raise error
 
 
 def _places(values: Sequence[Value], batch_size: int, models: int, workers: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import process
+from common import process, rehearsal
+from common.backends import om
 from common.backends.deployed import Runtime
 from common.errors import GuideError
 from common.facts import Facts
@@ -32,6 +33,17 @@ def check_there() -> None:
         raise GuideError(
             f"{error} That is an option of python -m common.atc: make the OM file with it, and name it with --model."
         ) from None
+
+
+def check_precision(facts: Facts, runtime: Runtime) -> None:
+    """Refuse a precision, unless it is None, that an OM file made with the model's options would not compute in."""
+    own = "float32" if rehearsal.is_active() else om.precision_by(facts.atc.options)
+    if runtime.precision not in (None, own):
+        raise GuideError(
+            f"--precision {runtime.precision}: with the options in model.toml ATC makes an OM file that computes in {own}. "
+            "Leave --precision out, or make the OM file with python -m common.atc --option precision_mode=VALUE, and name "
+            "it with --model."
+        )
 
 
 def om_file(

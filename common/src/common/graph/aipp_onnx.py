@@ -25,11 +25,12 @@ from common.graph.aipp_check import chip_inputs, fitted
 from common.graph.outline import describe
 
 
-def fold(proto: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
+def fold(proto: onnx.ModelProto, aipp: Aipp, *, channels_last: bool = False) -> onnx.ModelProto:
     """Return the model with the inputs that have AIPP replaced by those of the OM, uint8 NHWC.
 
-    An input keeps its name, as it does in the OM; the arithmetic is float32. The operators are those of opset 8, and
-    for padding of opset 11; each means the same in all later ones.
+    An input keeps its name, as it does in the OM; the arithmetic is float32. With `channels_last` it is done before the
+    pixels are laid out by channel, and gives the same numbers. The operators are those of opset 8, and for padding of
+    opset 11; each means the same in all later ones.
     """
     folded = onnx.ModelProto()
     folded.CopyFrom(proto)
@@ -41,7 +42,7 @@ def fold(proto: onnx.ModelProto, aipp: Aipp) -> onnx.ModelProto:
             raise GuideError(f"AIPP with padding needs a model of opset 11 or later, found {outside.opset}.")
         nodes = _Nodes(graph, value.name)
         _rename(graph.node, value.name, nodes.result)
-        _append(nodes, fitted(block, value.shape))
+        _append(nodes, fitted(block, value.shape), channels_last=channels_last)
         for position, node in enumerate(nodes.nodes):
             graph.node.insert(position, node)
         info = next(info for info in graph.input if info.name == value.name)
@@ -87,22 +88,28 @@ class _Nodes:
         self.nodes[-1].output[0] = self.result
 
 
-def _append(nodes: _Nodes, aipp: Aipp) -> None:
+def _append(nodes: _Nodes, aipp: Aipp, *, channels_last: bool) -> None:
     """Add the steps of one block, of which all sizes are known that are needed."""
     pixels = _sampled(nodes, aipp)
     if aipp.csc:
         pixels = _converted(nodes, pixels, aipp.csc, aipp.channels)
-    pixels = nodes.add("Transpose", pixels, perm=[0, 3, 1, 2])
+    if not channels_last:
+        pixels = nodes.add("Transpose", pixels, perm=[0, 3, 1, 2])
     pixels = nodes.add("Cast", pixels, to=TensorProto.FLOAT)
     if aipp.resize:
         rows, columns = window(aipp)
-        pixels = _between(nodes, pixels, len(rows), aipp.resize.height, 2)
-        pixels = _between(nodes, pixels, len(columns), aipp.resize.width, 3)
+        first = 1 if channels_last else 2
+        pixels = _between(nodes, pixels, len(rows), aipp.resize.height, first)
+        pixels = _between(nodes, pixels, len(columns), aipp.resize.width, first + 1)
     count = aipp.channels
+    shape = (1, 1, 1, count) if channels_last else (1, count, 1, 1)
     offset = np.array(aipp.mean[:count], np.float32) + np.array(aipp.min[:count], np.float32)
     scale = np.array(aipp.var_reci[:count], np.float32)
-    pixels = nodes.add("Sub", pixels, offset.reshape(1, count, 1, 1))
-    pixels = nodes.add("Mul", pixels, scale.reshape(1, count, 1, 1))
+    pixels = nodes.add("Sub", pixels, offset.reshape(shape))
+    if (scale != 1).any():
+        pixels = nodes.add("Mul", pixels, scale.reshape(shape))
+    if channels_last:
+        pixels = nodes.add("Transpose", pixels, perm=[0, 3, 1, 2])
     if aipp.padding:
         pad = aipp.padding
         pads = np.array([0, 0, pad.top, pad.left, 0, 0, pad.bottom, pad.right], np.int64)

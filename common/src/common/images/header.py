@@ -18,9 +18,8 @@ ALWAYS = 2**25  # pixels that a file of any size may have
 DENSEST = 128  # pixels for each byte of a larger one; photographs have up to 20, drawings up to 60
 SCANS = 100  # of a progressive JPEG, which has some ten
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-# As libjpeg looks for them: what stands between segments is passed over.
-_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
-_ALONE = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a segment
+# As libjpeg looks for them: what stands between segments is passed over, and so are the markers without a segment.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 END_OF_JPEG = b"\xff\xd9"
 START_OF_SCAN = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -117,31 +116,31 @@ def _number(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(data[start : start + size], "big")
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield the marker of each segment of a JPEG, its content, and where what follows it begins.
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the marker of each segment of a JPEG, and where its content begins and ends.
 
     Of a thumbnail among them, a JPEG with markers of its own, nothing is seen.
     """
-    position = 2
-    while found := _MARKER.search(data, position):
-        marker, position = found[1][0], found.end()
-        if marker not in _ALONE:
-            end = max(position, position + _number(data, position, 2))
-            yield marker, data[position + 2 : end], end
-            position = end
+    end = 2
+    while found := _MARKER.search(data, end):
+        begin = found.end() + 2
+        end = begin - 2 + int.from_bytes(data[begin - 2 : begin], "big")
+        yield data[begin - 3], begin, end
 
 
 def _read_jpeg(data: bytes, header: Header) -> None:
     progressive = False
-    for marker, content, end in segments(data):
+    for marker, begin, end in segments(data):
         if marker in _FRAMES:
+            content = data[begin:end]
             header.height, header.width = _number(content, 1, 2), _number(content, 3, 2)
             header.colours, progressive = _number(content, 5, 1), marker not in {0xC0, 0xC1}
-        elif marker == 0xE1 and content.startswith(b"Exif\0\0"):
-            header.orientation = _orientation(content[6:])
+        elif marker == 0xE1 and data.startswith(b"Exif\0\0", begin, end):
+            header.orientation = _orientation(data[begin + 6 : end])
         elif marker == START_OF_SCAN:
             header.scan = end
-            if progressive or content[:1] != bytes([header.colours]):  # other than all colours at once
+            colours = data[begin : min(begin + 1, end)]
+            if progressive or colours != bytes([header.colours]):  # other than all colours at once
                 header.scans += data.count(b"\xff\xda", end)
             return
 

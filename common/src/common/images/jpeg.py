@@ -62,9 +62,10 @@ def _is_dense(data: bytes, place: int) -> bool:
     """
     first_codes: dict[int, int] = {}
     dense = False
-    for marker, content, end in segments(data):
+    for marker, begin, end in segments(data):
         if end > place:
             break
+        content = data[begin:end]
         if marker == 0xC4:
             first_codes |= _first_codes(content)
         elif marker == START_OF_SCAN and len(content) > 3:

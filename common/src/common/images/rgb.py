@@ -1,4 +1,4 @@
-"""Reading pictures for Pillow, as the originals do that resize with it."""
+"""Reading pictures with the pixels that Pillow reads, as the originals do that resize with it."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from common.images.header import Header, read_file
-from common.images.read import decode, no_memory, with_opencv
+from common.images.read import decode, with_opencv
 
+Array = NDArray[Any]
 Image.MAX_IMAGE_PIXELS = None  # `header.read_header` has the say
 
 
-def read_rgb(path: Path, *, own: bool = False) -> Image.Image:
-    """Read a picture as RGB, with the pixels that Pillow reads, see `read.read_image`.
+def read_rgb(path: Path, *, own: bool = False, order: str = "RGB") -> Array:
+    """Read a picture as HxWx3 uint8 in the order "RGB" or "BGR", with the pixels that Pillow reads, see `read.read_image`.
 
     EXIF rotation is applied to one's `own` picture alone: in a data set the originals do not.
     """
     data = read_file(path)
-    image = decode(data, str(path), "RGB", lambda header: _rest(data, header), own=own, upright=own)
-    try:
-        return Image.fromarray(image)
-    except MemoryError:
-        raise no_memory(str(path), image.shape[1], image.shape[0]) from None
+    return decode(data, str(path), order, lambda header: _rest(data, header, order), own=own, upright=own)
 
 
-def _rest(data: bytes, header: Header) -> NDArray[Any] | None:
+def _rest(data: bytes, header: Header, order: str) -> Array | None:
     """Decode a JPEG in CMYK with Pillow, whose colours differ from OpenCV's by up to 2 of 255, all else with OpenCV."""
-    if header.colours != 4:
-        image = with_opencv(data)
-        return image if image is None else np.ascontiguousarray(image[..., ::-1])
+    if header.colours == 4:
+        image, found = _with_pillow(data), "RGB"
+    else:
+        image, found = with_opencv(data), "BGR"
+    return image if image is None or found == order else np.ascontiguousarray(image[..., ::-1])
+
+
+def _with_pillow(data: bytes) -> Array | None:
+    """Decode with Pillow: HxWx3 uint8 RGB, None for what it cannot."""
     try:
         with Image.open(io.BytesIO(data)) as opened:
             return np.asarray(opened.convert("RGB"))

@@ -1,7 +1,5 @@
 """How well preparing, inference and finishing run at once: the share of its own rate that the slowest stage keeps.
 
-nox -s host-benchmark -- stream
-
 Stages of known length that sleep, so that no processor is needed: the network is one that waits for each batch. A stage's
 own time is what its calls take alone, one after the other, measured in the same run, divided by its threads; the share is
 the longest of the three own times over the time of the whole run, filling and emptying included.
@@ -10,8 +8,8 @@ the longest of the three own times over the time of the whole run, filling and e
 from __future__ import annotations
 
 import functools
-import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -37,7 +35,7 @@ def share(
     """Return the share of its own rate that the slowest stage keeps; lengths in seconds, the network's for a batch."""
     image, result = np.zeros((3, 8, 8), np.float32), np.zeros(4, np.float32)
 
-    def prepare_item(_: int) -> tuple[Inputs, None]:
+    def prepare_item(_: Path) -> tuple[Inputs, None]:
         time.sleep(prepare)
         return {"image": image}, None
 
@@ -51,8 +49,8 @@ def share(
         [result],
         network,
     )
-    task = Task(prepare_item, finish_item)  # type: ignore[type-var]
-    sources = {str(number): number for number in range(items)}
+    task = Task(prepare_item, finish_item)
+    sources = {str(number): Path() for number in range(items)}
     start = time.perf_counter()
     done = run(task, [null], sources, batch_size=batch_size, workers=workers, watch=Stopwatch())
     if [key for key, _ in done] != list(sources):
@@ -72,22 +70,17 @@ def alone(length: float, calls: int = 50) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def main() -> int:
-    print(f"{ITEMS} items; share of its own rate that the slowest stage keeps")
-    print(f"{'batch':>5} {'workers':>8}  " + "".join(f"{name + ' slowest':>18}" for name in LENGTHS))
+def sleeping_table(items: int = ITEMS) -> tuple[list[list[str]], float]:
+    """Return the rows of the table, the first one its head, and the worst share in it."""
+    rows = [["batch", "workers", *(f"{name} slowest" for name in LENGTHS)]]
     worst = 1.0
     for batch_size in (1, 4, 16):
         for workers in (2, 4):
             shares = []
             for prepare, network, finish in LENGTHS.values():
                 # With more threads an item takes as much longer, so that the same stage is the slowest.
-                each = (prepare * workers / 2, network * batch_size, finish * workers / 2)
-                shares.append(share(*(length / 1e3 for length in each), batch_size, workers))
+                each = prepare * workers / 2e3, network * batch_size / 1e3, finish * workers / 2e3
+                shares.append(share(*each, batch_size, workers, items))
             worst = min(worst, *shares)
-            print(f"{batch_size:5} {workers:8}  " + "".join(f"{100 * value:17.1f}%" for value in shares))
-    print(f"worst: {100 * worst:.1f} %")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            rows.append([str(batch_size), str(workers), *(f"{value:.1%}" for value in shares)])
+    return rows, worst
