@@ -5,7 +5,7 @@ python benchmarks/inference.py --models faceboxes,pcb --rounds 9 --seconds 3 --o
 
 Ours is what evaluate.py opens with --backend auto, onnxruntime and openvino in float32, and with --backend auto in the
 precision below float32 that the CPU has units for. Others are ONNX Runtime, OpenVINO, torch eager and torch.compile, each
-with nothing set; in what OpenVINO computes then is read back. Each way has a process of its own, each round measures
+with nothing set; which precision OpenVINO then takes is read back. Each way has a process of its own, each round measures
 all of them one after the other, and what is compared are ratios within a round. The floor is the network's operations over those of
 a large matrix product in the same precision, on all cores. Outputs are compared with those of ONNX Runtime for the graph
 as it is written: what is fast with wrong results counts for nothing.
@@ -39,8 +39,7 @@ from common.graph import outline
 from inference_child import PEAK, Child, Job
 from inference_page import Network, Peak, Run
 from inference_paths import ROOT, Way, reduced_precision
-
-MODELS = ("efficientdet_d0", "faceboxes", "lresnet100e_ir", "pcb", "rfcn")
+from inputs import MODELS
 
 
 def main() -> int:

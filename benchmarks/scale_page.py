@@ -108,6 +108,6 @@ def plot(path: Path, growths: Sequence[Growth], titles: Mapping[str, str]) -> No
         panel.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
-    figure.suptitle("dotted: as much again for each time the size", fontsize=8)
+    figure.suptitle("dotted: in proportion to the size", fontsize=8)
     with staged(path) as temporary:
         figure.savefig(temporary, metadata={"Date": None})

@@ -89,7 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             agreement = with_torch(
                 TASK, facts, HERE, deployed, subject.network, pictures, differences=regions, same=SAME_OBJECTS
             )
-            print(f"  regions: {100 * regions.share:.1f} % the same")
+            note = (
+                "" if deployed.precision == "float32" else f"; in {deployed.precision} none of this is judged"
+            )
+            print(f"  regions: {100 * regions.share:.1f} % the same{note}")
 
     begin(options.out)
     origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)

@@ -31,6 +31,7 @@ backend.om backend.onnxruntime backend.providers backend.torch backend.openvino
 FULL = """
 tiny.onnxruntime tiny.onnxruntime-cuda tiny.onnxruntime-tensorrt tiny.onnxruntime-cann tiny.onnxruntime-other
 tiny.atc tiny.om tiny.benchmark tiny.ais_infer tiny.ais_bench tiny.msame tiny.trtexec tiny.torch
+tiny.openvino tiny.openvino-bfloat16 tiny.openvino-float16
 """
 TABLE = """\
 +-------------------------------------------------------------------------------------------+

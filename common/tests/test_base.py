@@ -12,6 +12,7 @@ from common.backends.base import (
     choose_batch_size,
     feed,
     fixed_batch,
+    network_seconds,
     random_feeds,
     run_batch,
 )
@@ -56,6 +57,17 @@ def test_a_whole_batch_is_not_copied(doubling):
     network, given = doubling(2), images(2)
     run_batch(network, {"image": given})
     assert network.fed[0]["image"] is given
+
+
+@pytest.mark.parametrize(
+    ("models", "count", "batch_size", "seconds"), [(1, 7, 3, 6), (2, 7, 3, 3), (4, 7, 3, 2), (4, 1, 3, 6)]
+)
+def test_calls_at_the_same_time_are_not_counted_one_after_the_other(
+    doubling, models, count, batch_size, seconds
+):
+    deployed = doubling()
+    deployed.models = (deployed,) * models
+    assert network_seconds(deployed, 6.0, count, batch_size) == seconds
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -42,6 +42,10 @@ def raising(error):
             "error: full.bin: No space left on device; make room, and run the same command again, which goes on from there.\n",
         ),
         (OSError("it broke"), "error: it broke\n"),
+        (
+            RuntimeError("can't start new thread"),
+            "error: no further thread can be started; raise the limits (ulimit -u and -v, a container's), or lower --workers.\n",
+        ),
     ],
 )
 def test_a_failure_is_one_message_on_stderr_and_exit_code_1(capsys, error, message):

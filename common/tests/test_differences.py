@@ -142,7 +142,7 @@ def test_in_bfloat16_the_root_mean_square_counts(facts, capsys):
     assert [each for each in ("float32", "float16", "bfloat16") if has_stray_values(each)] == ["bfloat16"]
     print_differences(facts, [3, 1], (4, 4), precision="bfloat16", squares=[0.25, 0.5])
     assert (
-        "scaled: largest difference 3.00e+00, root mean square 2.50e-01, accepted 1.0e+00"
+        "scaled: largest difference 3.00e+00; their root mean square 2.50e-01, accepted 1.0e+00"
         in capsys.readouterr().out
     )
 

@@ -36,9 +36,7 @@ def arguments(*words):
 
 def test_without_arguments_the_sample_is_measured_with_everything_the_published_one():
     found = arguments()
-    assert found == Options(
-        None, None, None, Runtime(), None, Path("output"), None, cores(), found.own, None
-    )
+    assert found == Options(None, None, None, Runtime(), None, Path("output"), None, cores(), found.own, None)
 
 
 def test_every_argument_is_taken_those_of_the_models_own_too():

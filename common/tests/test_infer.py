@@ -15,7 +15,7 @@ import pytest
 
 from common import files
 from common.backends.deployed import open_model
-from common.engine import stream
+from common.engine import result_files, stream
 from common.engine.result_files import infer
 from common.infer import main
 from tests.conftest import wrong_usage
@@ -124,6 +124,19 @@ def test_every_stage_is_timed(tmp_path, make_onnx, make_inputs):
     assert min(seconds.values()) > 0
     assert seconds["infer"] <= seconds["total"]  # one thread's; the others' stages have two
     assert max(seconds["read"], seconds["preprocess"], seconds["post"]) <= 2 * seconds["total"]
+
+
+def test_calls_at_the_same_time_are_not_timed_as_if_one_followed_the_other(tmp_path, doubling, monkeypatch):
+    def stands_in(task, models, sources, *, batch_size, workers, watch):
+        for stage, seconds in (("preprocess", 1.0), ("stack", 1.0), ("infer", 6.0), ("postprocess", 1.0)):
+            watch.add(stage, seconds)
+        yield from dict.fromkeys(sources).items()
+
+    monkeypatch.setattr(result_files, "run", stands_in)
+    deployed, parts = doubling(), []
+    deployed.models = (deployed,) * 2
+    infer(deployed, [tmp_path / f"{number}.bin" for number in range(5)], tmp_path, 2, "bin", parts.append)
+    assert parts[0].seconds["infer"] == 3.0
 
 
 def test_text_results_hold_every_number_of_the_binary_ones_exactly(

@@ -156,3 +156,43 @@ def test_cores_are_those_of_affinity_and_container(monkeypatch, allowed, limit, 
     monkeypatch.setattr(kernel, "cpus", lambda: frozenset(range(allowed)))
     monkeypatch.setattr(kernel, "container", lambda: limited)
     assert threads.cores() == cores
+
+
+def test_a_job_that_is_computed_alone_gets_a_thread_for_each_real_core(monkeypatch):
+    monkeypatch.setattr(kernel, "cpus", lambda: frozenset(range(8)))
+    monkeypatch.setattr(kernel, "physical", lambda numbers: len(numbers) // 2)
+    for limit, found in ((None, 4), (6.0, 4), (2.0, 2)):
+        limited = Container(limit, None, 0, 0) if limit else None
+        monkeypatch.setattr(kernel, "container", lambda limited=limited: limited)
+        assert threads.for_one_job() == found
+
+
+def test_two_threads_of_a_core_are_one(tmp_path):
+    pairs = {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}
+    write(
+        tmp_path,
+        {f"sys/devices/system/cpu/cpu{k}/topology/thread_siblings_list": pair for k, pair in pairs.items()},
+    )
+    assert kernel.physical(frozenset({0, 1, 2, 3}), tmp_path) == 2
+    assert kernel.physical(frozenset({0, 2}), tmp_path) == 1
+    assert kernel.physical(frozenset({0, 1}), tmp_path / "elsewhere") == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "left", "found"),
+    [
+        (1, 10, 1000, 1),
+        (9, 10, 1000, 4),
+        (9, 10, 60, 3),
+        (9, 10, 0, 1),
+        (9, 10, None, 4),
+        (9, 0, 0, 1),
+        (0, 10, 99, 1),
+    ],
+)
+def test_as_many_jobs_at_once_as_there_are_cores_and_half_of_the_memory(
+    monkeypatch, wanted, size, left, found
+):
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+    monkeypatch.setattr(kernel, "memory_left", lambda: left)
+    assert threads.at_once(wanted, size) == found

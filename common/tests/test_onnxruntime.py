@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
+from common import kernel, threads
 from common.backends.base import run_batch
-from common.backends.onnxruntime import OnnxRuntime
+from common.backends.onnxruntime import OnnxRuntime, open_session
 from common.errors import GuideError
 from common.graph.aipp import Aipp
 from common.graph.outline import Value
@@ -49,6 +52,96 @@ def test_padding_before_pooling_is_run_as_it_is_written(tmp_path):
     with OnnxRuntime(tmp_path / "pool.onnx") as network:
         given = -np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
         assert network.run({"x": given})[0].tolist() == [[[[-1, 0], [0, 0]]]]
+
+
+@pytest.fixture(scope="module")
+def convolutions(tmp_path_factory):
+    """A file with the operators that the settings concern: convolutions in blocks of channels, pooling, a product."""
+    random = np.random.default_rng(0)
+    shapes = {"w1": (24, 3, 5, 5), "w2": (32, 24, 3, 3), "w3": (32, 50)}
+    weights = [
+        numpy_helper.from_array(random.standard_normal(shape).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"], kernel_shape=[5, 5], strides=[2, 2], pads=[2, 2, 2, 2]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("MaxPool", ["b"], ["c"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["c", "w2"], ["d"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Sigmoid", ["d"], ["maps"]),
+        helper.make_node("ReduceMean", ["maps"], ["e"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["e", "w3"], ["f"]),
+        helper.make_node("Softmax", ["f"], ["scores"], axis=1),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *shape])
+        for name, shape in (("x", (3, 96, 96)), ("maps", (32, 24, 24)), ("scores", (50,)))
+    ]
+    graph = helper.make_graph(nodes, "convolutions", values[:1], values[1:], weights)
+    path = tmp_path_factory.mktemp("convolutions") / "convolutions.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 1), (2, 2), (4, 3), (4, 4)])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_however_the_cores_are_shared_the_results_are_those_of_onnx_runtime_as_it_comes(
+    convolutions, monkeypatch, cores, at_once, batch_size
+):
+    monkeypatch.setattr(threads, "cores", lambda: cores)
+    batches = np.random.default_rng(1).standard_normal((8, batch_size, 3, 96, 96)).astype(np.float32)
+    plain = onnxruntime.InferenceSession(str(convolutions), providers=["CPUExecutionProvider"])
+    expected = [plain.run(None, {"x": batch}) for batch in batches]
+    with (
+        OnnxRuntime(convolutions, batch_size=batch_size, at_once=at_once) as network,
+        ThreadPoolExecutor(at_once) as pool,
+    ):
+        assert len(network.models) == at_once
+        found = list(pool.map(lambda batch: network.models[-1].run({"x": batch}), batches))
+    for ours, theirs in zip(found, expected, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("cores", "left", "at_once", "calls"),
+    [
+        (4, None, 1, 1),
+        (4, None, 100, 4),
+        (1, None, 100, 1),
+        (
+            4,
+            4 * 128 * 3 * 4 * 6 * 5,
+            100,
+            2,
+        ),  # a batch of 5 takes 128 bytes for each number: twice that is half
+        (4, 0, 100, 1),
+    ],
+)
+def test_as_many_batches_at_once_as_there_are_cores_and_memory(
+    make_onnx, monkeypatch, cores, left, at_once, calls
+):
+    monkeypatch.setattr(threads, "cores", lambda: cores)
+    monkeypatch.setattr(kernel, "memory_left", lambda: left)
+    with OnnxRuntime(make_onnx(), batch_size=5, at_once=at_once) as network:
+        assert len(network.models) == calls
+
+
+@pytest.mark.parametrize(("at_once", "pool", "spinning"), [(1, 4, True), (2, 7, False), (8, 1, False)])
+def test_a_call_has_its_thread_and_those_of_a_pool(make_onnx, monkeypatch, at_once, pool, spinning):
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    monkeypatch.setattr(threads, "for_one_job", lambda: 4)
+    path = make_onnx()
+    options = open_session(str(path), path, 2**30, at_once=at_once).get_session_options()
+    assert options.intra_op_num_threads == pool
+    if not spinning:
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_a_network_for_a_batch_size_of_its_own_has_fewer_batches(make_onnx, monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    with OnnxRuntime(make_onnx(batch=4), batch_size=1, at_once=6) as network:
+        assert len(network.models) == 2
 
 
 def test_a_path_that_is_no_utf8_is_opened(make_onnx):

@@ -194,6 +194,24 @@ def test_a_precision_that_the_cpu_does_not_have_is_refused(monkeypatch, there, p
         openvino.check_there(precision)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("raise RuntimeError('it is\\n broken')", "cannot import openvino (it is broken), "),
+        ("raise OSError('libx.so: not found')", "cannot import openvino (libx.so: not found), "),
+        ("", "cannot use openvino on the CPU (module 'openvino' has no attribute 'Core'), "),
+        ("def Core(): raise RuntimeError('no plugin')", "cannot use openvino on the CPU (no plugin), "),
+    ],
+)
+def test_a_broken_openvino_is_told_in_one_message(tmp_path, monkeypatch, content, said):
+    (tmp_path / "openvino.py").write_text(content, encoding="ascii")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openvino")
+    with refused(f"{sys.executable}: {said}", whole=False):
+        openvino.check_there("float32")
+    sys.modules.pop("openvino", None)  # the broken one
+
+
 def test_a_graph_as_it_is_written_is_refused(make_onnx):
     path = make_onnx()
     with refused(
@@ -254,6 +272,13 @@ def test_values_that_take_more_memory_than_is_allowed_are_refused(make_onnx, mon
         OpenVino(path)
 
 
+def test_a_batch_of_more_than_the_memory_that_is_left_is_refused(make_onnx, monkeypatch):
+    path = make_onnx()
+    monkeypatch.setattr(openvino.kernel, "memory_left", lambda: 10)
+    with refused(f"{path}: a batch of 8 would take ", whole=False):
+        OpenVino(path, batch_size=8)
+
+
 def test_padding_before_pooling_is_run_as_it_is_written(tmp_path):
     nodes = [
         helper.make_node("Pad", ["x", "pads"], ["padded"]),  # with 0
@@ -270,6 +295,18 @@ def test_padding_before_pooling_is_run_as_it_is_written(tmp_path):
     with OpenVino(tmp_path / "pool.onnx") as network:
         given = -np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
         assert network.run({"x": given})[0].tolist() == [[[[-1, 0], [0, 0]]]]
+
+
+def test_a_division_by_a_constant_rounds_as_a_division(tmp_path):
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1000]) for name in ("x", "quotient")]
+    seven = helper.make_tensor("seven", TensorProto.FLOAT, [], [7])
+    node = helper.make_node("Div", ["x", "seven"], ["quotient"])
+    graph = helper.make_graph([node], "cells", values[:1], values[1:], [seven])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    onnx.save(proto, tmp_path / "cells.onnx")
+    given = np.arange(1000, dtype=np.float32)[None]
+    with OpenVino(tmp_path / "cells.onnx") as network:
+        np.testing.assert_array_equal(network.run({"x": given})[0], given / np.float32(7))
 
 
 def test_nothing_is_told_to_its_makers():

@@ -18,8 +18,14 @@ def add_flipped(features: Float32, mirrored: Float32) -> Float32:
     embeddings = np.empty_like(features)
     for start in range(0, len(features), ROWS):
         rows = embeddings[start : start + ROWS]
-        np.add(features[start : start + ROWS], mirrored[start : start + ROWS], out=rows)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # a length beyond float32 becomes infinite, which is refused below
+            np.add(features[start : start + ROWS], mirrored[start : start + ROWS], out=rows)
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        finite = np.isfinite(lengths)
+        if not finite.all():
+            raise GuideError(
+                f"the embedding of face {start + finite.argmin()} is too long for float32; run the inference again."
+            )
         if not lengths.all():
             raise GuideError(
                 f"the embedding of face {start + lengths.argmin()} is zero; run the inference again."

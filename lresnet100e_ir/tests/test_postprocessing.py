@@ -44,6 +44,14 @@ def test_an_embedding_of_length_0_is_refused(mirrored):
         add_flipped(features, others)
 
 
+@pytest.mark.parametrize("value", [1e19, 3e38], ids=["its length", "the sum"])
+def test_an_embedding_that_float32_cannot_hold_is_refused(value):
+    features = np.ones((600, 512), np.float32)
+    features[555] = value
+    with pytest.raises(GuideError, match="the embedding of face 555 is too long"):
+        add_flipped(features, features)
+
+
 def test_both_views_are_joined_by_name():
     features = dict(zip(("1_flip", "0", "1", "0_flip"), np.eye(4, 512, dtype=np.float32), strict=True))
     found = add_flipped_by_name(features, ["0", "1"])

@@ -84,12 +84,11 @@ def read_detections(folder: Path, data: Voc) -> Detections:
     indices = {picture.name: i for i, picture in enumerate(data.pictures.values())}
     tables = [_read_file(path, indices) for path in paths]
     pictures = [picture for picture, _ in tables]
-    numbers = np.concatenate([numbers for _, numbers in tables])
     return Detections(
         picture=np.concatenate(pictures),
         category=np.repeat(np.arange(len(paths)), [len(picture) for picture in pictures]),
-        score=numbers[:, 0].copy(),
-        boxes=numbers[:, 1:].copy(),
+        score=np.concatenate([numbers[:, 0] for _, numbers in tables]),
+        boxes=np.concatenate([numbers[:, 1:] for _, numbers in tables]),
     )
 
 
@@ -114,7 +113,7 @@ def _read_file(path: Path, indices: Mapping[str, int]) -> tuple[Array, Array]:
             f"{LIST}; {len(strangers)} lines of this file name such pictures. Give the detections and the data that "
             "belong together."
         )
-    return pictures, rows["numbers"]
+    return pictures, rows["numbers"].copy()  # without the names, which take more memory
 
 
 def _read_rows(lines: list[str]) -> Array:

@@ -49,45 +49,44 @@ def mean_ap_all_points(scores: Mapping[str, ClassScore]) -> float:
 
 def evaluate(objects: Objects, detections: Detections) -> dict[str, ClassScore]:
     """Score detections against the annotated objects of the same pictures; return the classes by name."""
-    order = np.lexsort((-detections.score, detections.category))  # stable: equal scores stay in order
-    category = detections.category[order]
-    best = best_objects(objects, detections.picture[order], category, detections.boxes[order])
-    right, counted = true_positives(best, objects.difficult)
-    limits = np.searchsorted(category, np.arange(len(CLASSES) + 1))
-    easy = np.bincount(objects.category[~objects.difficult], minlength=len(CLASSES)).tolist()
     scores = {}
-    for name, start, end, total in zip(CLASSES, limits[:-1].tolist(), limits[1:].tolist(), easy, strict=True):
-        found = np.cumsum(right[start:end])
-        tried = np.cumsum(counted[start:end])
-        scores[name] = ClassScore(total, end - start, *average_precisions(found, tried, total))
+    for number, name in enumerate(CLASSES):
+        mine = np.flatnonzero(objects.category == number)
+        rows = np.flatnonzero(detections.category == number)
+        rows = rows[np.argsort(-detections.score[rows], kind="stable")]  # equal scores stay in order
+        best = best_objects(
+            objects.picture[mine], objects.boxes[mine], detections.picture[rows], detections.boxes[rows]
+        )
+        difficult = objects.difficult[mine]
+        right, counted = true_positives(best, difficult)
+        total = int(np.count_nonzero(~difficult))
+        found, tried = np.cumsum(right), np.cumsum(counted)
+        scores[name] = ClassScore(total, len(rows), *average_precisions(found, tried, total))
     return scores
 
 
-def best_objects(objects: Objects, picture: Array, category: Array, boxes: Array) -> Array:
+def best_objects(places: Array, objects: Array, picture: Array, boxes: Array) -> Array:
     """Return the object that each detection overlaps most and by more than 0.5: N int64 into `objects`, else -1.
 
-    Only objects of the detection's class in its picture are looked at; of several equal overlaps the first one counts,
-    be it taken or difficult.
+    Only objects in its picture are looked at; of several equal overlaps the first one counts, be it taken or difficult.
 
     Args:
-        objects: all objects.
-        picture: N int64, the detections' pictures.
-        category: N int64, their classes.
+        places: M int64, the pictures of the objects of one class.
+        objects: Mx4 float64, their boxes.
+        picture: N int64, the pictures of the detections of that class.
         boxes: Nx4 float64, their boxes.
     """
-    places = objects.picture * len(CLASSES) + objects.category
-    wanted = picture * len(CLASSES) + category
     by_place = np.argsort(places, kind="stable")
-    counts = np.bincount(places, minlength=1 + wanted.max(initial=0))
+    counts = np.bincount(places, minlength=1 + picture.max(initial=0))
     starts = np.cumsum(counts) - counts
-    # Every detection that has objects at its place, `rows`, is paired with all of them: `owner` with `candidate`.
-    rows = np.flatnonzero(counts[wanted])
-    repeats = counts[wanted[rows]]
+    # Every detection that has objects in its picture, `rows`, is paired with all of them: `owner` with `candidate`.
+    rows = np.flatnonzero(counts[picture])
+    repeats = counts[picture[rows]]
     firsts = np.cumsum(repeats) - repeats
     owner = np.repeat(np.arange(len(rows)), repeats)
     offset = np.arange(len(owner)) - firsts[owner]
-    candidate = by_place[starts[wanted[rows]][owner] + offset]
-    shared = box_iou(boxes[rows][owner], objects.boxes[candidate])
+    candidate = by_place[starts[picture[rows]][owner] + offset]
+    shared = box_iou(boxes[rows][owner], objects[candidate])
     highest = np.maximum.reduceat(shared, firsts) if len(rows) else shared
     matches = np.flatnonzero((shared == highest[owner]) & (shared > MATCH))
     row, first = np.unique(owner[matches], return_index=True)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import predict
 from common import prediction
 from common.cli import counted
 from tests.conftest import read_json

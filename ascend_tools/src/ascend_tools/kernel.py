@@ -11,9 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.kernel import ROOT, number, text
-
-_CPUS = Path("sys/devices/system/cpu")
+from common.kernel import CPUS, ROOT, number, physical, text
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,8 @@ class Busy:
 
 def cores(numbers: frozenset[int], root: Path = ROOT) -> int:
     """Return how many physical cores some CPUs are; two threads of a core are no two cores."""
-    siblings = (
-        text(root / _CPUS / f"cpu{each}/topology/thread_siblings_list") or f"{each}" for each in numbers
-    )
-    found = len(set(siblings))
-    if not (root / _CPUS).is_dir():
+    found = physical(numbers, root)
+    if not (root / CPUS).is_dir():
         import psutil
 
         return min(psutil.cpu_count(logical=False) or found, found)
@@ -63,12 +58,12 @@ def _busy_of_all() -> Busy:
 
 def clock_mhz(numbers: frozenset[int], root: Path = ROOT) -> float | None:
     """Return the clock of the fastest of some CPUs, in MHz; None where it is not told, as in virtual machines."""
-    told = (text(root / _CPUS / f"cpu{each}/cpufreq/scaling_cur_freq") for each in sorted(numbers))
+    told = (text(root / CPUS / f"cpu{each}/cpufreq/scaling_cur_freq") for each in sorted(numbers))
     return max((number(found) / 1000 for found in told if found), default=None)
 
 
 def hot_seconds(numbers: frozenset[int], root: Path = ROOT) -> float | None:
     """Return for how long one of some CPUs has been slowed down for its heat; None where it is not told."""
     names = ("core_throttle_total_time_ms", "package_throttle_total_time_ms")
-    told = (text(root / _CPUS / f"cpu{each}/thermal_throttle/{name}") for each in numbers for name in names)
+    told = (text(root / CPUS / f"cpu{each}/thermal_throttle/{name}") for each in numbers for name in names)
     return max((number(found) / 1000 for found in told if found), default=None)

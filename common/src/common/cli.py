@@ -21,6 +21,7 @@ from common.threads import cores
 
 Item = TypeVar("Item")
 Main = Callable[[Sequence[str] | None], int]
+_NO_THREAD = "can't start new thread"  # Python's words for it, in a RuntimeError
 _GO_ON = "run the same command again, which goes on from there"
 REMEDIES = {
     errno.ENOSPC: f"make room, and {_GO_ON}",
@@ -64,7 +65,9 @@ def command(main: Main) -> Callable[..., int]:
                     file=sys.stderr,
                 )
                 return 130
-            except (GuideError, ModuleNotFoundError, OSError, MemoryError) as error:
+            except (GuideError, ModuleNotFoundError, OSError, MemoryError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and str(error) != _NO_THREAD:
+                    raise
                 print(f"error: {message(error)}", file=sys.stderr)
                 return 1
         if printed.lost:
@@ -89,6 +92,8 @@ def message(error: Exception) -> str:
             f"the memory does not suffice{f': {error}' if str(error) else ''}; "
             "lower --batch-size or --workers, or run it on a machine with more."
         )
+    if str(error) == _NO_THREAD:
+        return "no further thread can be started; raise the limits (ulimit -u and -v, a container's), or lower --workers."
     if isinstance(error, OSError) and error.filename:
         remedy = REMEDIES.get(error.errno or 0, "")
         return f"{os.fsdecode(error.filename)}: {error.strerror}" + (f"; {remedy}." if remedy else "")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import alone, cli
-from common.backends.base import Backend, choose_batch_size, models_of
+from common.backends.base import Backend, choose_batch_size, models_of, network_seconds
 from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_deployed
 from common.engine.store import Store, code_hash
 from common.engine.stream import run
@@ -248,8 +248,8 @@ def predictions(
         with closing(results):
             store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)
         if todo:
-            busy = min(len(models_of(deployed)), -(-len(todo) // batch_size))  # devices at once
-            print(_speed(len(todo), watch.clock - begin, watch.seconds["infer"] / busy))
+            network = network_seconds(deployed, watch.seconds["infer"], len(todo), batch_size)
+            print(_speed(len(todo), watch.clock - begin, network))
         yield from store.read()
 
 

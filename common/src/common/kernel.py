@@ -16,6 +16,7 @@ from common.errors import GuideError
 from common.files import read_text
 
 ROOT = Path("/")
+CPUS = Path("sys/devices/system/cpu")
 _IMPLEMENTERS = {
     "0x41": "Arm",
     "0x48": "HiSilicon",
@@ -65,6 +66,14 @@ def cpus() -> frozenset[int]:
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
+
+
+def physical(numbers: frozenset[int], root: Path = ROOT) -> int:
+    """Return how many cores some CPUs are; two threads of a core are no two cores, where the kernel tells of them."""
+    siblings = (
+        text(root / CPUS / f"cpu{each}/topology/thread_siblings_list") or f"{each}" for each in numbers
+    )
+    return len(set(siblings))
 
 
 def container(root: Path = ROOT) -> Container | None:

@@ -25,6 +25,11 @@ def cores() -> int:
     return max(1, min(allowed, math.ceil(limited.limit))) if limited else allowed
 
 
+def for_one_job() -> int:
+    """Return how many threads work on a job that is computed alone: two threads of a core compute no more than one."""
+    return min(cores(), kernel.physical(kernel.cpus()))
+
+
 def at_once(wanted: int, size: int) -> int:
     """Return how many of `wanted` jobs, each of which takes `size` bytes, may run at the same time.
 

@@ -57,6 +57,11 @@ def models_of(deployed: Backend) -> Sequence[Backend]:
     return models
 
 
+def network_seconds(deployed: Backend, calls: float, count: int, batch_size: int) -> float:
+    """Return how long `count` items were in the network, of the seconds of all calls, as many of which are made at once."""
+    return calls / min(len(models_of(deployed)), math.ceil(count / batch_size))
+
+
 def fixed_batch(deployed: Backend) -> int | None:
     """Return the batch size a model was built for, or None if its batch is dynamic."""
     first = deployed.inputs[0].shape[0]

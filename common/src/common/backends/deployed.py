@@ -78,8 +78,8 @@ def add_backend(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         "--backend",
         choices=BACKENDS,
-        help="What runs the model: onnxruntime or openvino an .onnx file, auto the faster one of these on this CPU, which "
-        "is tried; om an .om file on the NPU (default: onnxruntime or om, by the suffix).",
+        help="What runs the model: onnxruntime or openvino an .onnx file; auto the one of these that a short trial "
+        "finds to be faster on this CPU; om an .om file on the NPU (default: onnxruntime or om, by the suffix).",
     )
     arguments.add_argument(
         "--precision",

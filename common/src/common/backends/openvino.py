@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common import cli, threads
+from common import cli, kernel, threads
 from common.backends.base import Array
 from common.backends.source import Source, read_source
 from common.errors import GuideError, about
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _NAMES = {"float32": ("FP32", "f32"), "bfloat16": ("BF16", "bf16"), "float16": ("FP16", "f16")}
 _PRODUCTS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 _TELEMETRY = "openvino_telemetry"
+# What OpenVINO marks a division with that is not to become a product with the reciprocal.
+_EXACT_DIVISION = "nonconvertable_divide_0"
 
 
 def library() -> Any:
@@ -35,11 +37,8 @@ def library() -> Any:
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say that there is none
     try:
         import openvino
-    except ImportError as error:
-        raise GuideError(
-            f"{sys.executable}: cannot import openvino ({error}), which --backend openvino needs. Install it with "
-            "pip install -r requirements-openvino.txt, or leave --backend out."
-        ) from None
+    except Exception as error:  # noqa: BLE001  a broken one ends with anything
+        raise _unusable("import openvino", error) from None
     finally:
         del sys.modules[_TELEMETRY]
         if before is not None:
@@ -53,12 +52,27 @@ def precisions(core: Any) -> list[str]:
     return [precision for precision, (capability, _) in _NAMES.items() if capability in there]
 
 
+def _line(error: Exception) -> str:
+    """Return in one line what OpenVINO tells in several."""
+    return " ".join(str(error).split())
+
+
+def _unusable(what: str, error: Exception) -> GuideError:
+    return GuideError(
+        f"{sys.executable}: cannot {what} ({_line(error)}), which --backend openvino needs. Install it with "
+        "pip install -r requirements-openvino.txt, or leave --backend out."
+    )
+
+
 def check_there(precision: str) -> Any:
-    """Return OpenVINO's core; it is an error where that is not installed, or this CPU does not compute in a precision."""
-    core = library().Core()
-    there = precisions(core)
+    """Return OpenVINO's core; it is an error where that does not work, or this CPU does not compute in a precision."""
+    package = library()
+    try:
+        core = package.Core()
+        there, name = precisions(core), core.get_property("CPU", "FULL_DEVICE_NAME")
+    except Exception as error:  # noqa: BLE001  as above
+        raise _unusable("use openvino on the CPU", error) from None
     if precision not in there:
-        name = core.get_property("CPU", "FULL_DEVICE_NAME")
         raise GuideError(
             f"--precision {precision}: OpenVINO cannot compute in it on this CPU ({name}), but in {' and '.join(there)}. "
             f"Take --precision {there[-1]}."
@@ -101,11 +115,14 @@ class OpenVino:
                 for values in (source.inputs, source.outputs)
             )
             needed = _memory(model)
-            if needed > source.most:
+            left = kernel.memory_left()
+            most = source.most if left is None else min(source.most, left)
+            if needed > most:
                 raise GuideError(
-                    f"a batch of {size} would take {needed} bytes of memory, more than {source.most}; lower --batch-size, "
+                    f"a batch of {size} would take {needed} bytes of memory, more than {most}; lower --batch-size, "
                     "or export the model again."
                 )
+            _keep_divisions(model)
             if precision != "float32":
                 _keep_places(model)
             count = threads.at_once(-(-at_once * batch_size // size), needed)
@@ -145,7 +162,9 @@ class _View:
         try:  # the inputs are not copied, the outputs are: the next call writes them again
             results = self._request.infer(dict(feeds), share_inputs=True)
         except Exception as error:  # noqa: BLE001  openvino's exceptions share no base class of their own
-            raise GuideError(f"{self._path}: OpenVINO cannot run this model on this input: {error}") from None
+            raise GuideError(
+                f"{self._path}: OpenVINO cannot run this model on this input: {_line(error)}"
+            ) from None
         return [np.asarray(results[place]) for place in self._places]
 
     def __enter__(self) -> Self:
@@ -166,7 +185,7 @@ def _read(core: Any, source: Source, batch_size: int) -> tuple[Any, int]:
         model = core.read_model(source.data)
         model.reshape(shapes)
     except Exception as error:  # noqa: BLE001  as above
-        raise GuideError(f"OpenVINO cannot load this model: {error}") from None
+        raise GuideError(f"OpenVINO cannot load this model: {_line(error)}") from None
     return model, size
 
 
@@ -189,6 +208,16 @@ def _memory(model: Any) -> int:
 def _bytes(value: Any) -> int:
     shape = value.get_partial_shape()
     return math.prod(shape.to_shape()) * value.get_element_type().size if shape.is_static else 0
+
+
+def _keep_divisions(model: Any) -> None:
+    """Have divisions computed as they are written, and not as products with a reciprocal, which round otherwise.
+
+    A quotient that is a whole number may then be just above or below it, and R-FCN pools one region in 15 from other cells.
+    """
+    for node in model.get_ops():
+        if node.get_type_name() == "Divide":
+            node.get_rt_info()[_EXACT_DIVISION] = True
 
 
 def _keep_places(model: Any) -> None:
@@ -223,7 +252,7 @@ def _compile(core: Any, model: Any, precision: str, count: int) -> Any:
     try:
         return core.compile_model(model, "CPU", settings)
     except Exception as error:  # noqa: BLE001  as above
-        raise GuideError(f"OpenVINO cannot load this model: {error}") from None
+        raise GuideError(f"OpenVINO cannot load this model: {_line(error)}") from None
 
 
 def _check_precision(compiled: Any, precision: str) -> None:

@@ -54,7 +54,7 @@ def cache() -> Path | None:
         folder = Path(told) if Path(told).is_absolute() else Path.home() / ".cache"
     except RuntimeError:
         return None
-    return folder / "ascend-guides" / "trials.json"
+    return folder / "ascend-guides" / "trials.json" if folder.is_absolute() else None
 
 
 def find(key: Mapping[str, Any], choices: Sequence[Choice]) -> Known | None:
@@ -111,6 +111,7 @@ def _name(key: Mapping[str, Any]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(read_bytes(path, _MOST))
+        json.dumps(content, allow_nan=False)  # or it could not be written again
     except (OSError, GuideError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

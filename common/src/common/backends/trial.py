@@ -25,18 +25,12 @@ from common.graph.aipp import Aipp
 from common.report.versions import packages
 
 NOISE = 1.05  # times as fast: a smaller gain does not replace the default
-TURN, TURNS = (
-    0.2,
-    5,
-)  # seconds of a turn, in which at least one call is made, and how many each candidate gets
-LIMIT = (
-    2.0  # seconds in all turns, after which a candidate gets no other: one for a network of seconds a call
-)
-SLOWER = 2.0  # times as slow as another one: is not tried any further
-LONG = 1.0  # seconds of a first call, from which what it does once does not matter
-TOGETHER = (
-    2**31
-)  # bytes that all candidates may take at the same time; larger ones are opened one after the other
+TURN = 0.2  # seconds of a turn, in which at least one call is made
+TURNS = 5  # of each candidate
+LIMIT = 2.0  # seconds in its turns, after which a candidate gets no other; a long call is one
+SLOWER = 2.0  # times as slow as another in its first call: gets no turn
+LONG = 1.0  # seconds of a first call, in which what is done only once does not matter
+TOGETHER = 2**31  # bytes that the candidates may take in all; larger ones are opened one after the other
 
 
 @dataclass
@@ -46,6 +40,7 @@ class Tried:
     choice: Choice
     rates: list[float] = field(default_factory=list)
     reason: str = ""
+    failed: bool = False
     seconds: float = 0.0
 
     @property
@@ -83,6 +78,7 @@ def open_best(
     size, batches = source.calls(batch_size, at_once)
     needed = source.batch_memory(batch_size)
     calls = threads.at_once(batches, needed)
+    installed = packages()
     key = {
         "network": source.identity,
         "precision": precision,
@@ -90,23 +86,31 @@ def open_best(
         "at once": calls,
         "cpu": kernel.cpu_model(),
         "cores": threads.cores(),
-        "versions": packages(),
+        "versions": installed,
     }
     choices = candidates(precision, calls)
-    together = _fit(sum(3 * source.weights + choice.at_once * needed for choice in choices))
+    together = fit(sum(3 * source.weights + choice.at_once * needed for choice in choices))
     del source  # its bytes need not be in memory beside the candidates'
     known = remembered.find(key, choices)
     if known:
         print(f"{path}: {known}")
         return opened(known.taken)
     cli.announce(f"{path}: trying {cli.counted(len(choices), 'way')} of running it on this CPU")
+    begin = time.perf_counter()
     tried = try_all(choices, opened, size, together=together)
     best = fastest(path, tried)
+    print(
+        f"{path}: tried for {time.perf_counter() - begin:.0f} s, {precision}, {cli.counted(size, 'image')} a batch"
+    )
     for each in tried:
         print(f"tried: {each.choice}: {each}")
-    where = remembered.keep(
-        key, best.choice, gain(best, tried[0]), {str(each.choice): str(each) for each in tried}
-    )
+    # What is installed and fails may be repaired, or lacked memory only now; what is not is tried once it is.
+    if any(each.failed and each.choice.backend in installed for each in tried):
+        where = "not remembered, since not all could be tried"
+    else:
+        where = remembered.keep(
+            key, best.choice, gain(best, tried[0]), {str(each.choice): str(each) for each in tried}
+        )
     print(f"taken: {best.choice}, {gain(best, tried[0])}; {where}")
     return opened(best.choice)
 
@@ -114,13 +118,13 @@ def open_best(
 def gain(best: Tried, default: Tried) -> str:
     """Return in words how much faster the best is than what would have been taken without a trial."""
     if best is default:
-        return "the default, which no other beats by more than what chance does"
+        return f"the default, since no other is {100 * (NOISE - 1):.0f} % faster"
     if not default.rates:
         return "since the default cannot run it"
     return f"{best.rate / default.rate:.2f} times as fast as the default, {default.choice}"
 
 
-def _fit(needed: int) -> bool:
+def fit(needed: int) -> bool:
     """Tell whether all candidates may be open at the same time, by the bytes that they take."""
     left = kernel.memory_left()
     return needed <= TOGETHER and (left is None or needed <= left // 4)
@@ -158,21 +162,23 @@ def try_all(
     tried = [Tried(choice) for choice in choices]
     for group in [tried] if together else [[each] for each in tried]:
         with ExitStack() as stack:
-            turns: list[tuple[Tried, Callable[[float], float]]] = []
+            turns = []
             for each in group:
                 with _reasons(each):
                     network = stack.enter_context(opened(each.choice))
-                    turn = _turns(each, network, batch_size, clock)
-                    first = turn(0)  # it takes what memory it needs, and is not counted
-                    if each.seconds > LONG and first * SLOWER < max(other.rate for other in tried):
-                        each.reason = f"{first:.3g} images/s in the first call, clearly slower"
-                    each.seconds = 0.0
-                    turns.append((each, turn))
+                    turn = _turns(network, batch_size, clock)
+                    turns.append(
+                        (each, turn, *turn(0))
+                    )  # the first call takes the memory, and is not counted
             for _ in range(TURNS):
-                for each, turn in turns:
+                for each, turn, first, seconds in turns:
+                    if seconds > LONG and first * SLOWER < max(other.rate for other in tried):
+                        each.reason = f"{first:.3g} images/s in the first call, clearly slower"
                     if not each.reason and each.seconds < LIMIT:
                         with _reasons(each):
-                            each.rates.append(turn(TURN))
+                            rate, spent = turn(TURN)
+                            each.rates.append(rate)
+                            each.seconds += spent
     return tried
 
 
@@ -182,13 +188,13 @@ def _reasons(tried: Tried) -> Iterator[None]:
     try:
         yield
     except (GuideError, MemoryError) as error:
-        tried.reason, tried.rates = cli.message(error), []
+        tried.reason, tried.rates, tried.failed = cli.message(error), [], True
 
 
 def _turns(
-    tried: Tried, network: Backend, batch_size: int, clock: Callable[[], float]
-) -> Callable[[float], float]:
-    """Return what runs a network for some seconds, at least once in each place, and returns the images per second."""
+    network: Backend, batch_size: int, clock: Callable[[], float]
+) -> Callable[[float], tuple[float, float]]:
+    """Return what runs a network for some seconds, at least once in each place, and returns images per second and seconds."""
     feeds = random_feeds(network.inputs, batch_size)
     size, places = len(feeds[network.inputs[0].name]), models_of(network)
 
@@ -201,10 +207,10 @@ def _turns(
             if spent >= seconds:
                 return calls, spent
 
-    def turn(seconds: float) -> float:
+    def turn(seconds: float) -> tuple[float, float]:
         with ThreadPoolExecutor(len(places)) as pool:
             ended = list(pool.map(run, places, [seconds] * len(places)))
-        tried.seconds += max(spent for _, spent in ended)
-        return sum(size * calls / max(spent, 1e-9) for calls, spent in ended)
+        rate = sum(size * calls / max(spent, 1e-9) for calls, spent in ended)
+        return rate, max(spent for _, spent in ended)
 
     return turn

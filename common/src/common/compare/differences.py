@@ -99,10 +99,10 @@ def print_differences(
     accepted = accepted_differences(facts, spread, precision=precision)
     for k, (tensor, difference) in enumerate(zip(facts.outputs, largest, strict=True)):
         changes = f"; from item to item it changes by {spread[k]:.1e}" if spread else ""
-        square = f"root mean square {squares[k]:.2e}, " if squares else ""
-        print(
-            f"  {tensor.name}: largest difference {difference:.2e}, {square}accepted {accepted[k]:.1e}{changes}"
-        )
+        found = f"largest difference {difference:.2e}"
+        if squares:
+            found += f"; their root mean square {squares[k]:.2e}"
+        print(f"  {tensor.name}: {found}, accepted {accepted[k]:.1e}{changes}")
 
 
 def check_differences(

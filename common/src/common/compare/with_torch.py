@@ -141,7 +141,8 @@ def with_torch(
         either = by_torch + by_deployed - both
         share = both / either if either else None
         percent = "nothing to compare" if share is None else f"{100 * share:.2f} %"
-        print(f"  found: torch {by_torch}, deployed {by_deployed}, the same {both} ({percent})")
+        judged = "" if deployed.precision == "float32" else f"; in {deployed.precision} that is not judged"
+        print(f"  found: torch {by_torch}, deployed {by_deployed}, the same {both} ({percent}){judged}")
     return Agreement(
         facts, tuple(largest.tolist()), spread.each(), results, share, deployed.precision, counting
     )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import cli, rehearsal, resume
-from common.backends.base import Backend, models_of
+from common.backends.base import Backend, models_of, network_seconds
 from common.engine.stream import run
 from common.engine.task import Inputs, Outputs, Task
 from common.errors import GuideError
@@ -85,6 +85,7 @@ def infer(
     finally:
         if done:
             seconds = watch.seconds
+            seconds["infer"] = network_seconds(deployed, seconds["infer"], done, batch_size)
             measured(Part(done, batch_size, {name: seconds[stage] for name, stage in STAGES.items()}))
 
 
