@@ -186,6 +186,29 @@ def test_seeded_weights_are_the_same_every_time():
     assert all(torch.equal(value, second[key]) for key, value in first.items())
 
 
+def test_seeded_weights_keep_activations_far_from_the_subnormal_numbers():
+    """Below 1e-38, many processors take a hundred times as long for a product."""
+    network, lowest = evaluate.load(None), {}
+
+    def note(name, values):
+        magnitudes = values.detach().abs()
+        smallest = torch.where(magnitudes > 0, magnitudes, 1.0).min()
+        lowest[name] = min(lowest.get(name, 1.0), float(smallest))
+
+    for name, values in network.state_dict().items():
+        if values.is_floating_point():
+            note(name, values)
+    for name, module in network.named_modules():
+        if not list(module.children()):
+            module.register_forward_hook(lambda _, __, output, name=name: note(name, output))
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 320, 320)).astype(np.float32))
+    with torch.inference_mode():
+        for scale in (60, 1, 0):
+            Body(network)(scale * noise)
+    assert len(lowest) > 500
+    assert min(lowest.values()) > 1e-20
+
+
 def test_body_and_head_are_the_network(network, monkeypatch):
     image, asked = torch.zeros(1, 3, 96, 96), []
     monkeypatch.setattr(Head, "forward", lambda self, *values: asked.append(values) or values)

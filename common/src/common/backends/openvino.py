@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from common import cli, kernel, threads
 from common.backends.base import Array
+from common.backends.openvino_memory import batch_memory
 from common.backends.source import Source, read_source
 from common.errors import GuideError, about
 from common.graph.aipp import Aipp
@@ -37,6 +37,11 @@ def library() -> Any:
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say that there is none
     try:
         import openvino
+
+        # It makes its table of types when it first needs it, and two threads that do so at the same time wait for each
+        # other for ever: one makes it here.
+        openvino.Type.f32.to_dtype()
+        openvino.Tensor(np.zeros(1, np.float32))
     except Exception as error:  # noqa: BLE001  a broken one ends with anything
         raise _unusable("import openvino", error) from None
     finally:
@@ -114,7 +119,7 @@ class OpenVino:
                 tuple(Value(value.name, value.dtype, (size, *value.shape[1:])) for value in values)
                 for values in (source.inputs, source.outputs)
             )
-            needed = _memory(model)
+            needed = batch_memory(model)
             left = kernel.memory_left()
             most = source.most if left is None else min(source.most, left)
             if needed > most:
@@ -187,27 +192,6 @@ def _read(core: Any, source: Source, batch_size: int) -> tuple[Any, int]:
     except Exception as error:  # noqa: BLE001  as above
         raise GuideError(f"OpenVINO cannot load this model: {_line(error)}") from None
     return model, size
-
-
-def _memory(model: Any) -> int:
-    """Return the bytes of a batch's values where most are needed at the same time; one of an unknown size counts as none."""
-    order = [node for node in model.get_ordered_ops() if node.get_type_name() != "Constant"]
-    sizes = {node.get_name(): sum(map(_bytes, node.outputs())) for node in order}
-    last = {value.get_node().get_name(): at for at, node in enumerate(order) for value in node.input_values()}
-    ending: dict[int, list[str]] = {}
-    for at, name in enumerate(sizes):
-        ending.setdefault(last.get(name, at), []).append(name)
-    held = most = 0
-    for at, made in enumerate(sizes.values()):
-        held += made
-        most = max(most, held)
-        held -= sum(sizes[name] for name in ending.get(at, []))
-    return most
-
-
-def _bytes(value: Any) -> int:
-    shape = value.get_partial_shape()
-    return math.prod(shape.to_shape()) * value.get_element_type().size if shape.is_static else 0
 
 
 def _keep_divisions(model: Any) -> None:
