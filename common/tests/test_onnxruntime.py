@@ -216,3 +216,18 @@ def test_without_onnx_runtime_the_command_names_the_package(tmp_path, make_onnx,
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: the package 'onnxruntime' is not installed in ")
+
+
+def test_onnx_runtime_does_not_tell_its_makers_that_it_is_used(tmp_path, make_onnx):
+    code = (
+        "import sys; from pathlib import Path; from common.backends.onnxruntime import OnnxRuntime;"
+        "OnnxRuntime(Path(sys.argv[1])).__exit__()"
+    )
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    places = {"HOME": str(cache), "XDG_CACHE_HOME": str(cache), "XDG_DATA_HOME": str(cache)}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "CI")
+    }
+    subprocess.run([sys.executable, "-c", code, str(make_onnx())], check=True, env=environment | places)
+    assert not list(cache.iterdir())

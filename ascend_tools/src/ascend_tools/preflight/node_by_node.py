@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from common.backends.providers import library
 from common.errors import GuideError
 from common.graph.bounds import check_node
 from common.graph.constants import constants
@@ -108,8 +109,7 @@ class NodeByNode:
 
     def _open(self, node: onnx.NodeProto, inputs: Arrays) -> Any:
         """Return a session of this node alone. Without shapes in its inputs it takes any batch size."""
-        import onnxruntime
-
+        onnxruntime = library()
         graph = helper.make_graph(
             [node],
             "node",

@@ -90,8 +90,7 @@ def open_session(
         optimise: whether the graph may be run in another form than it is written.
         at_once: how many threads will call it at the same time.
     """
-    import onnxruntime
-
+    onnxruntime = providers.library()
     limit_memory(most)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = (
@@ -142,8 +141,7 @@ def limit_memory(most: int) -> None:
     It grows by doubling, which is its default: by the bytes asked for, FaceBoxes takes a fifth less and R-FCN, with two calls
     at the same time, half as much more.
     """
-    import onnxruntime
-
+    onnxruntime = providers.library()
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     where = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(where, onnxruntime.OrtArenaCfg({"max_mem": most}))

@@ -79,12 +79,23 @@ def requested(name: str) -> list[tuple[str, dict[str, str]]]:
     return [(each, _OPTIONS.get(each, {})) for each in names]
 
 
+def library() -> Any:
+    """Return the package onnxruntime, which is kept from telling its makers that it is used.
+
+    From 1.29 on it does, and keeps a number for the machine in the user's cache, unless the environment says otherwise before
+    it is imported.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 def check_there(name: str) -> None:
     """Refuse a provider that the installed ONNX Runtime was built without."""
     if name == CPU:
         return
-    import onnxruntime
-
+    onnxruntime = library()
     there = onnxruntime.get_available_providers()
     if name not in there:
         raise GuideError(
@@ -133,8 +144,7 @@ def _prepare(name: str) -> str:
     """Load what a provider needs, and return what could not be loaded."""
     if name not in (CUDA, TENSORRT):
         return ""
-    import onnxruntime
-
+    onnxruntime = library()
     # Float32 is to be float32: NVIDIA's libraries take TF32, of 10 bits, in its place on cards that have it.
     os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
     printed = io.StringIO()

@@ -29,7 +29,7 @@ TURN = 0.2  # seconds of a turn, in which at least one call is made
 TURNS = 5  # of each candidate
 LIMIT = 2.0  # seconds in its turns, after which a candidate gets no other; a long call is one
 SLOWER = 2.0  # times as slow as another in its first call: gets no turn
-LONG = 1.0  # seconds of a first call, in which what is done only once does not matter
+LONG = 3.0  # seconds of a first call, in which what is done only once does not matter, even on a busy machine
 TOGETHER = 2**31  # bytes that the candidates may take in all; larger ones are opened one after the other
 
 
