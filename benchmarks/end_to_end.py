@@ -20,17 +20,17 @@ above 5 %, there is no verdict.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import cli, process
+from common import cli
 from common.backends.deployed import BACKENDS, PRECISIONS
 from common.errors import GuideError
 from common.facts import read_facts
 from common.threads import cores
 from inputs import MODELS, ROOT
+from seeded import seeded
 from sleeping import sleeping_table
 from streamed import STAGES, measure_host, measure_network
 from timing import isolated, machine_line, table, write
@@ -47,16 +47,6 @@ def names(text: str) -> list[str]:
             f"{', '.join(unknown)}: no such model; there are {', '.join(MODELS)}"
         )
     return chosen
-
-
-def seeded(name: str) -> Path:
-    """Return the ONNX file of a model's seeded export, made where it is missing."""
-    cli.announce(f"{name}: exporting with seeded weights, unless that was done before")
-    words = [sys.executable, "-m", "ascend_tools.testing.exports"]
-    code, printed = process.run(words, "", capture=True, folder=ROOT / name, seconds=1800)
-    if code:
-        raise GuideError(f"{name}: the export failed: {printed.strip()[-500:]}")
-    return Path(printed.strip().splitlines()[-1]) / Path(read_facts(ROOT / name).onnx).name
 
 
 def verdict(found: Mapping[str, Any]) -> str:

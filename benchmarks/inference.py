@@ -31,7 +31,7 @@ import floor
 import inference_page
 import inference_plot
 import inference_rounds
-from common import cli, process
+from common import cli
 from common.errors import GuideError
 from common.facts import read_facts
 from common.files import make_folder
@@ -40,6 +40,7 @@ from inference_child import PEAK, Child, Job
 from inference_page import Network, Peak, Run
 from inference_paths import ROOT, Way, reduced_precision
 from inputs import MODELS
+from seeded import seeded
 
 
 def main() -> int:
@@ -131,15 +132,7 @@ def _network(name: str, options: argparse.Namespace) -> Network:
     """Return a network with its ONNX file, exported where need be, and its operations."""
     folder = ROOT / name
     facts = read_facts(folder)
-    model = options.model
-    if model is None:
-        cli.announce(f"{name}: exporting with seeded weights, unless that was done before")
-        command = [sys.executable, "-m", "ascend_tools.testing.exports"]
-        code, printed = process.run(command, "", capture=True, folder=folder, seconds=1800)
-        if code:
-            raise GuideError(f"{name}: the export failed: {printed.strip()[-500:]}")
-        model = Path(printed.strip().splitlines()[-1]) / facts.onnx
-        model = model if model.exists() else model.with_name(Path(facts.onnx).name)
+    model = options.model or seeded(name)
     fixed = outline.describe(outline.load(model)).inputs[0].shape[0]
     size = fixed if isinstance(fixed, int) else options.batch_size
     return Network(name, facts, model.resolve(), size, floor.operations(model, size))
