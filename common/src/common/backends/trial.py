@@ -24,7 +24,7 @@ from common.errors import GuideError
 from common.graph.aipp import Aipp
 from common.report.versions import packages
 
-NOISE = 1.05  # times as fast: a smaller gain does not replace the default
+NOISE = 1.1  # times as fast: a smaller gain does not replace the default
 TURN = 0.2  # seconds of a turn, in which at least one call is made
 TURNS = 5  # of each candidate
 LIMIT = 2.0  # seconds in its turns, after which a candidate gets no other; a long call is one
