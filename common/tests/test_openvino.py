@@ -161,36 +161,6 @@ def test_a_network_that_nothing_reduced_runs_of_is_refused(make_onnx):
         OpenVino(path, precision=SHORT[0])
 
 
-@needs_short
-@pytest.mark.parametrize("precision", SHORT)
-def test_places_of_selected_regions_stay_exact(tmp_path, precision):
-    nodes = [
-        helper.make_node("NonMaxSuppression", ["boxes", "scores", "most"], ["selected"]),
-        helper.make_node("Gather", ["selected", "last"], ["index"], axis=1),
-        helper.make_node("Gather", ["boxes", "first"], ["one_list"], axis=0),
-        helper.make_node("Gather", ["one_list", "index"], ["kept"], axis=0),
-        helper.make_node("Sub", ["kept", "offset"], ["places"]),
-        helper.make_node("MatMul", ["places", "weights"], ["products"]),
-    ]
-    constants = {
-        "most": np.array([1], np.int64),
-        "last": np.array(2, np.int64),
-        "first": np.array(0, np.int64),
-        "offset": np.full(4, 1000, np.float32),
-        "weights": np.eye(4, 32, dtype=np.float32),
-    }
-    sides = {"boxes": (1, 2, 4), "scores": (1, 1, 2), "products": (1, 32)}
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
-    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "regions", values[:2], values[2:], weights)
-    path = tmp_path / "regions.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), path)
-    boxes = np.array([[[1, 2, 3, 4], [1001, 1003, 1005, 1007]]], np.float32)
-    with OpenVino(path, precision=precision) as network:
-        (products,) = network.run({"boxes": boxes, "scores": np.array([[[0.1, 0.9]]], np.float32)})
-    assert products[0, :4].tolist() == [1, 3, 5, 7]
-
-
 class Cpu:
     """A core of OpenVINO on a CPU that computes in what it is given."""
 
@@ -294,18 +264,6 @@ def test_padding_before_pooling_is_run_as_it_is_written(tmp_path):
     with OpenVino(tmp_path / "pool.onnx") as network:
         given = -np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
         assert network.run({"x": given})[0].tolist() == [[[[-1, 0], [0, 0]]]]
-
-
-def test_a_division_by_a_constant_rounds_as_a_division(tmp_path):
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1000]) for name in ("x", "quotient")]
-    seven = helper.make_tensor("seven", TensorProto.FLOAT, [], [7])
-    node = helper.make_node("Div", ["x", "seven"], ["quotient"])
-    graph = helper.make_graph([node], "cells", values[:1], values[1:], [seven])
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
-    onnx.save(proto, tmp_path / "cells.onnx")
-    given = np.arange(1000, dtype=np.float32)[None]
-    with OpenVino(tmp_path / "cells.onnx") as network:
-        np.testing.assert_array_equal(network.run({"x": given})[0], given / np.float32(7))
 
 
 def test_nothing_is_told_to_its_makers():

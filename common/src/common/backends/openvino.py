@@ -11,6 +11,7 @@ import numpy as np
 
 from common import cli, kernel, threads
 from common.backends.base import Array
+from common.backends.openvino_graph import add_in_place_of_stacking, keep_divisions, keep_places
 from common.backends.openvino_memory import batch_memory
 from common.backends.source import Source, read_source
 from common.errors import GuideError, about
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
 # OpenVINO's names of a precision: as a capability of a CPU, and as a type.
 _NAMES = {"float32": ("FP32", "f32"), "bfloat16": ("BF16", "bf16"), "float16": ("FP16", "f16")}
-_PRODUCTS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 _TELEMETRY = "openvino_telemetry"
-# What OpenVINO marks a division with that is not to become a product with the reciprocal.
-_EXACT_DIVISION = "nonconvertable_divide_0"
 
 
 def library() -> Any:
@@ -127,9 +125,10 @@ class OpenVino:
                     f"a batch of {size} would take {needed} bytes of memory, more than {most}; lower --batch-size, "
                     "or export the model again."
                 )
-            _keep_divisions(model)
+            keep_divisions(model)
+            add_in_place_of_stacking(library(), model)
             if precision != "float32":
-                _keep_places(model)
+                keep_places(model)
             count = threads.at_once(-(-at_once * batch_size // size), needed)
             compiled = _compile(core, model, precision, count)
             _check_precision(compiled, precision)
@@ -192,34 +191,6 @@ def _read(core: Any, source: Source, batch_size: int) -> tuple[Any, int]:
     except Exception as error:  # noqa: BLE001  as above
         raise GuideError(f"OpenVINO cannot load this model: {_line(error)}") from None
     return model, size
-
-
-def _keep_divisions(model: Any) -> None:
-    """Have divisions computed as they are written, and not as products with a reciprocal, which round otherwise.
-
-    A quotient that is a whole number may then be just above or below it, and R-FCN pools one region in 15 from other cells.
-    """
-    for node in model.get_ops():
-        if node.get_type_name() == "Divide":
-            node.get_rt_info()[_EXACT_DIVISION] = True
-
-
-def _keep_places(model: Any) -> None:
-    """Have what is computed of regions that a network selects stay in float32: in shorter ones a place is off by pixels.
-
-    OpenVINO leaves in float32 what lies between the last convolution or product and an output. So what such an operator
-    takes of the regions is made an output, too, which nobody reads.
-    """
-    places: set[str] = set()
-    ends = []
-    for node in model.get_ordered_ops():
-        found = [value for value in node.input_values() if value.get_node().get_name() in places]
-        if node.get_type_name() in _PRODUCTS:
-            ends += found
-        elif found or node.get_type_name() == "NonMaxSuppression":
-            places.add(node.get_name())
-    if ends:
-        model.add_outputs(ends)
 
 
 def _compile(core: Any, model: Any, precision: str, count: int) -> Any:
