@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from common.report.details import Details
+from common.report.units import Units
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,8 @@ class Figures:
         names: the pictures' names in the data set, where it names them.
         text: the lines to print.
         files: what else is written for them, text by file name.
+        units: what the figures are computed of, for runs to be compared.
+        details: returns what a page says beyond them, with as many of the worst cases; called once they are written.
     """
 
     metrics: Mapping[str, float | None]
@@ -25,6 +31,8 @@ class Figures:
     files: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     names: Collection[str] = ()
+    details: Callable[[int], Details] | None = None
+    units: Units | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Origin:
         precision: in which precision it ran, if that is known.
         seconds: by stage, see `timing.Stopwatch`.
         caveats: each by itself makes the figures others than the published ones.
+        weights: the name of the checkpoint's file, or "seeded", where an export was made from it or compared with it.
+        provenance: what is known of the files and the code behind them, see `provenance.of_inputs`.
     """
 
     dataset: str
@@ -44,3 +54,5 @@ class Origin:
     precision: str | None
     seconds: Mapping[str, float]
     caveats: tuple[str, ...] = ()
+    weights: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
