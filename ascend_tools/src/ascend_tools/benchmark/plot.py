@@ -5,16 +5,14 @@ It needs no screen and no home directory that can be written to.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ascend_tools.benchmark.figures import Figure
 from ascend_tools.benchmark.rows import Row
+from ascend_tools.fonts import place_for_fonts
 from common.files import staged
 from common.report.throughput import Rates
 
@@ -85,7 +83,7 @@ def write(
     """
     shown = {name: lines for name, lines in panels.items() if lines}
     everything = [*(line.rates for lines in shown.values() for line in lines), *documented.values()]
-    with _cache():
+    with place_for_fonts():
         import matplotlib as mpl
         from matplotlib.figure import Figure as Canvas
 
@@ -203,23 +201,3 @@ def _scale(axes: Axes, columns: Sequence[Rates]) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         axes.set_ylim(bottom=0)
-
-
-@contextmanager
-def _cache() -> Iterator[None]:
-    """Give matplotlib a directory for its list of fonts, where it has none that can be written to."""
-    if os.environ.get("MPLCONFIGDIR") or _is_home_writable():
-        yield
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MPLCONFIGDIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["MPLCONFIGDIR"]
-
-
-def _is_home_writable() -> bool:
-    home = Path("~").expanduser()
-    places = (home / ".config/matplotlib", home / ".config", home)
-    return any(os.access(place, os.W_OK | os.X_OK) for place in places if place.is_dir())
