@@ -15,6 +15,7 @@ from ascend_tools.testing.tiny import make_inputs, make_onnx, write_model
 from common.engine import stream
 from common.errors import GuideError
 from common.graph.outline import Value
+from common.report import page
 from common.timing import Stopwatch
 from tests.fake_atc import fake_atc, tiny_folder
 
@@ -30,6 +31,12 @@ __all__ = [
 ]
 
 profiles.load()
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """Make no page of a report, which takes seconds."""
+    monkeypatch.setattr(page, "is_installed", lambda: False)
 
 
 @contextlib.contextmanager

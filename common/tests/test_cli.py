@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
+import importlib.metadata
+import os
+import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from common import atc, cli, infer
+from common import atc, cli, infer, throughput
 from common.errors import GuideError, about
+from common.npu_files import input_list
 from common.threads import cores
 from tests.conftest import refused, wrong_usage
 
@@ -92,9 +100,73 @@ def test_workers_are_a_whole_number_from_1(text, capsys):
         parser.parse_args(["--workers", text])
 
 
-def test_progress_hands_items_on_and_is_silent_without_a_terminal(capsys):
-    assert list(cli.progress(iter("abc"), 3, "letters")) == ["a", "b", "c"]
+STAGE = """
+import sys, time
+from common import cli
+cli.DELAY = 0
+total = int(sys.argv[1]) or None
+for number in cli.progress(iter(range(4)), total, "stage", "pair"):
+    time.sleep(0.2)  # longer than from one look of the bar to the next
+"""
+
+
+def on_terminal(*words, size=(24, 80)):
+    """Run a command whose stderr is a terminal of so many rows and columns; return what that shows, and its stdout."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    process = subprocess.Popen([sys.executable, "-c", *words], stderr=theirs, stdout=subprocess.PIPE)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    return shown.decode(), out
+
+
+@pytest.mark.parametrize("size", [(24, 80), (0, 0), (24, 0)])  # some, as of a container, do not tell
+def test_progress_shows_rate_and_remaining_time_on_a_terminal(size):
+    shown, out = on_terminal(STAGE, "4", size=size)
+    assert out == b""
+    bars = shown.split("\r")
+    assert any(
+        re.search(r"stage:  50%.*2/4 \[\d\d:\d\d<\d\d:\d\d, .*(pair/s|s/pair)\]", bar) for bar in bars
+    ), bars
+    assert all(len(bar.rstrip("\n")) <= 80 for bar in bars)
+
+
+def test_progress_without_a_total_shows_the_rate():
+    shown, _ = on_terminal(STAGE, "0")
+    assert re.search(r"stage: [1-4]pair \[\d\d:\d\d, .*(pair/s|s/pair)\]", shown)
+
+
+@pytest.mark.parametrize("total", ["4", "0"])
+def test_progress_is_silent_without_a_terminal(total, capsys):
+    done = subprocess.run([sys.executable, "-c", STAGE, total], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert list(cli.progress(iter("abc"), int(total) or None, "letters")) == ["a", "b", "c"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_every_command_tells_its_version(capsys):
+    for main in (atc.main, infer.main, throughput.main, input_list.main):
+        with pytest.raises(SystemExit) as stop:
+            main(["--version"])
+        assert stop.value.code == 0
+        version = importlib.metadata.version("ascend-guides-common")
+        assert capsys.readouterr().out == f"ascend-guides-common {version}\n"
+
+
+def test_a_library_that_is_no_installed_package_says_so(capsys, monkeypatch):
+    def unknown(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", unknown)
+    with pytest.raises(SystemExit):
+        cli.parser("Nothing.").parse_args(["--version"])
+    assert capsys.readouterr().out == "ascend-guides-common not installed as a package, of unknown version\n"
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import platform
+from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import rehearsal
+from common import cli, rehearsal, screen
 from common.facts import Accuracy, read_facts
+from common.report import page, units
 from common.report.figures import Figures, Origin
-from common.report.metrics_json import begin, caveats_of, conclude, verdict
+from common.report.metrics_json import RUN, begin, caveats_of, conclude, verdict
+from common.report.units import Units
 
 ACCURACY = Accuracy(
     dataset="NONE",
@@ -24,6 +27,23 @@ ACCURACY = Accuracy(
     accepted_drop=0.01,
 )
 SECONDS = {"infer": 1.23456, "score": 0, "total": 2.0}
+PAGE = "the report is there"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What conclude is given of a comparison with torch."""
+
+    metrics: dict = field(default_factory=dict)
+    report: dict = field(default_factory=lambda: {"verdict": "OK"})
+    lines: tuple = ("outputs: alike",)
+    last_line: str = "Tiny: export and deployment agree with torch: OK"
+
+
+@pytest.fixture(autouse=True)
+def page_made(monkeypatch):
+    """Make no page, which takes a program of its own."""
+    monkeypatch.setattr(page, "make", lambda *_: PAGE)
 
 
 @pytest.fixture
@@ -35,10 +55,10 @@ def facts(write_model):
 def concluded(tmp_path, facts):
     """Conclude, and return the exit status and metrics.json."""
 
-    def run(metrics, *caveats, pictures=4, more=None, files=None, text="AP: so much\n"):
+    def run(metrics, *caveats, pictures=4, agreement=None, files=None, text="AP: so much\n"):
         figures = Figures(metrics, pictures, text, files or {})
         origin = Origin("sample pictures" if caveats else "NONE", "onnxruntime", "float32", SECONDS, caveats)
-        status = conclude(tmp_path / "output", facts, figures, origin, more)
+        status = conclude(tmp_path / "output", facts, figures, origin, agreement)
         return status, json.loads((tmp_path / "output" / "metrics.json").read_text())
 
     return run
@@ -53,8 +73,7 @@ def test_a_rehearsal_is_named_in_the_verdict_whatever_else_is(tmp_path, facts, c
     assert caveats_of(facts, figures, origin) == (*others, rehearsal.CAVEAT)
     assert conclude(tmp_path, facts, figures, origin) == 0
     printed = capsys.readouterr().out
-    assert "verdict: not comparable\n" in printed
-    assert rehearsal.CAVEAT in printed
+    assert printed.endswith(f"\nverdict: not comparable ({'; '.join((*others, rehearsal.CAVEAT))})\n")
 
 
 ONE, TWO = {"AP": 0.8}, {"top-1": 0.9, "top-5": 0.8}
@@ -93,13 +112,14 @@ def test_the_verdict_is_relative_and_one_sided(published, measured, drop):
 def test_a_comparable_figure_is_written_and_printed_with_its_difference(
     tmp_path, concluded, measured, result, capsys
 ):
-    status, contents = concluded({"AP": measured, "AP small": None}, more={"agreement": 1.0})
+    status, contents = concluded({"AP": measured, "AP small": None})
     assert status == (result == "FAIL")
-    assert {key: value for key, value in contents.items() if key != "versions"} == {
+    assert contents.keys() >= {"versions", "provenance", "peak memory in MiB"}
+    expected = {
         "model": "tiny",
         "dataset": "NONE",
         "images": 4,
-        "metrics": {"AP": measured, "AP small": None, "agreement": 1.0},
+        "metrics": {"AP": measured, "AP small": None},
         "published": {"AP": 0.8},
         "published_by": "its README",
         "comparable": True,
@@ -107,20 +127,20 @@ def test_a_comparable_figure_is_written_and_printed_with_its_difference(
         "backend": "onnxruntime",
         "precision": "float32",
         "seconds": {"infer": 1.235, "score": 0, "total": 2.0},
+        "images/s": None,
     }
+    assert {key: contents[key] for key in expected} == expected
     difference = "-0.0040 (-0.50 %" if result == "PASS" else "-0.1000 (-12.50 %"
-    text, tools, rest = capsys.readouterr().out.split("\n", 2)
-    assert text == "AP: so much"
-    assert tools.startswith(
-        f"measured with onnxruntime, float32, python {platform.python_version()}, platform "
-    )
-    assert rest == (
+    assert capsys.readouterr().out == (
+        "AP: so much\n"
+        "measured with onnxruntime, float32\n"
         "published: on NONE (its README)\n"
         "                measured  published  difference\n"
         f"  AP              {measured:.4f}     0.8000     {difference} of it)\n"
         "a drop of 1 % of the published figure is accepted\n"
-        f"verdict: {result}\n"
-        f"{tmp_path / 'output' / 'metrics.json'}: the figures above, with versions and times\n"
+        f"{tmp_path / 'output' / 'metrics.json'}: the figures above, with versions, times and what they were made from\n"
+        f"{PAGE}\n"
+        f"verdict: {result} (AP {measured:.4f}, published 0.8000)\n"
     )
 
 
@@ -152,8 +172,7 @@ def test_a_figure_that_is_not_comparable_gets_the_reasons_and_no_verdict(conclud
     assert contents["why"] == "sample pictures; seeded weights"
     printed = capsys.readouterr().out
     assert printed.startswith("measured on sample pictures; seeded weights:\nAP: so much\nmeasured with ")
-    assert "not comparable with the published figure: sample pictures; seeded weights\n" in printed
-    assert "verdict: not comparable\n" in printed
+    assert printed.endswith("\nverdict: not comparable (sample pictures; seeded weights)\n")
     assert "  AP              0.1000     0.8000\n" in printed
 
 
@@ -184,19 +203,74 @@ NAN = float("nan")
     [({}, {}), ({"AP": None}, {"AP": None}), ({"recall": 0.9}, {"recall": 0.9}), ({"AP": NAN}, {"AP": None})],
 )
 def test_without_the_metric_the_verdict_is_fail(tmp_path, concluded, metrics, written, capsys):
-    status, contents = concluded(metrics, more={"largest": NAN}, files={"more/é.json": "{}\n"})
-    assert (status, contents["verdict"]) == (1, "FAIL")
-    assert contents["metrics"] == {**written, "largest": None}
+    status, contents = concluded(metrics, files={"more/é.json": "{}\n"})
+    assert (status, contents["verdict"], contents["metrics"]) == (1, "FAIL", written)
     assert (tmp_path / "output" / "more" / "é.json").read_text() == "{}\n"
-    if metrics.get("AP") is None:
-        assert "  AP                   -     0.8000\n" in capsys.readouterr().out
+    if contents["metrics"].get("AP") is None:
+        printed = capsys.readouterr().out
+        assert "  AP                   -     0.8000\n" in printed
+        assert printed.endswith("\nverdict: FAIL (AP -, published 0.8000)\n")
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("OK", 0), ("FAIL", 1)])
+def test_a_comparison_with_torch_joins_the_figures_and_ends_what_is_printed(
+    concluded, verdict, status, capsys
+):
+    agreement = Agreement({"largest": NAN}, {"verdict": verdict})
+    found, contents = concluded({}, "sample pictures", agreement=agreement, text="")
+    assert (found, contents["verdict"], contents["agreement"]) == (
+        status,
+        "not comparable",
+        {"verdict": verdict},
+    )
+    assert contents["metrics"] == {"largest": None}
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-2:]) == (agreement.lines[0], [PAGE, agreement.last_line])
+
+
+def test_images_per_second_are_those_of_a_whole_run(tmp_path, facts):
+    for seconds, rate in (({RUN: 0.5, "total": 9.0}, 8.0), ({"total": 9.0}, None)):
+        conclude(tmp_path, facts, Figures({"AP": 0.8}, 4, ""), Origin("NONE", None, None, seconds))
+        assert json.loads((tmp_path / "metrics.json").read_text())["images/s"] == rate
+
+
+def test_provenance_is_the_runs_and_what_its_maker_knows(tmp_path, facts):
+    known = {"checkpoint": {"file": "a.pth", "sha256": "00"}, "git": None}
+    conclude(tmp_path, facts, Figures({"AP": 0.8}, 4, ""), Origin("NONE", None, None, {}, provenance=known))
+    found = json.loads((tmp_path / "metrics.json").read_text())["provenance"]
+    assert found.keys() == {"command", "directory", "date", "host", "cpu", "checkpoint", "git"}
+    assert {key: found[key] for key in known} == known
+
+
+@pytest.mark.parametrize("measured", [0.8, 0.5])
+@pytest.mark.parametrize("flag", ["--quiet", "--json"])
+def test_the_screen_shows_the_verdict_alone_or_the_file_byte_for_byte(
+    tmp_path, facts, capsys, flag, measured
+):
+    @cli.command
+    def main(argv=None):
+        screen.parse(cli.parser("Score."), argv)
+        figures = Figures({"AP": measured}, 4, "AP: so much\n")
+        return conclude(tmp_path, facts, figures, Origin("é \udcff", None, None, {}))
+
+    assert main([flag]) == (measured < 0.8)
+    printed = capsys.readouterr()
+    if flag == "--json":
+        assert printed.out == (tmp_path / "metrics.json").read_text(encoding="utf-8")
+        assert "AP: so much\n" in printed.err
+    else:
+        result = "PASS" if measured == 0.8 else "FAIL"
+        assert printed == (f"verdict: {result} (AP {measured:.4f}, published 0.8000)\n", "")
 
 
 def test_what_is_not_known_of_the_origin_is_null(tmp_path, facts, capsys):
     conclude(tmp_path, facts, Figures({"AP": 0.8}, 4, ""), Origin("NONE", None, None, {}))
     contents = json.loads((tmp_path / "metrics.json").read_text())
     assert (contents["backend"], contents["precision"], contents["seconds"]) == (None, None, {})
-    assert capsys.readouterr().out.startswith("measured with an unknown backend, unknown precision, python ")
+    assert contents["provenance"].keys() >= {"command", "date", "host"}
+    assert capsys.readouterr().out.startswith(
+        "measured with an unknown backend, unknown precision\npublished"
+    )
 
 
 def test_the_figures_of_earlier_predictions_are_gone_before_new_ones_are_written(tmp_path, concluded):
@@ -204,3 +278,15 @@ def test_the_figures_of_earlier_predictions_are_gone_before_new_ones_are_written
     begin(tmp_path / "output")
     assert not (tmp_path / "output" / "metrics.json").exists()
     begin(tmp_path / "output")
+
+
+def test_what_runs_are_compared_by_stands_beside_the_figures_and_goes_with_them(tmp_path, facts):
+    arrays = {"precision": np.array([0.5]), "rank": np.array([3]), "tops": np.array([1])}
+    made = Units("queries", ["top-1", "mAP"], ["a.jpg"], arrays)
+    conclude(tmp_path, facts, Figures({"mAP": 0.5}, 4, "", units=made), Origin("NONE", None, None, {}))
+    assert units.read(tmp_path).keys == ["a.jpg"]
+    conclude(tmp_path, facts, Figures({"mAP": 0.5}, 4, ""), Origin("NONE", None, None, {}))
+    assert not (tmp_path / units.FILE).exists()
+    units.write(tmp_path, made)
+    begin(tmp_path)
+    assert not (tmp_path / units.FILE).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,19 @@ def test_the_origin_of_files_is_said_again(files):
     assert recalled(files, UNKNOWN, 7) == SAME
     other = recalled(files, UNKNOWN, 9)
     assert other.caveats == (*MADE.caveats, "detections in 7 of 9 pictures")
+
+
+def test_what_made_the_files_is_said_again_beside_what_is_known_now(tmp_path):
+    made = replace(MADE, provenance={"model": {"file": "a.onnx", "sha256": "00"}, "git": "old", "chips": []})
+    path = tmp_path / "a.txt"
+    with recorded([path], made, 7):
+        path.write_text("a")
+    now = replace(UNKNOWN, provenance={"git": "new", "dataset": {"files": 7}})
+    assert recalled([path], now, 7).provenance == {**made.provenance, **now.provenance}
+    record = json.loads((tmp_path / "origin.json").read_text())
+    del record["provenance"]  # as earlier versions wrote it
+    (tmp_path / "origin.json").write_text(json.dumps(record))
+    assert recalled([path], now, 7) == replace(SAME, provenance=now.provenance)
 
 
 def test_files_that_have_no_record_or_another_are_of_unknown_origin(files, tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
+import importlib.metadata
 import inspect
 import math
 import os
@@ -13,14 +14,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from common import alone, output
+from common import alone, output, screen
 from common.errors import GuideError
 from common.threads import cores
 
 Item = TypeVar("Item")
 Main = Callable[[Sequence[str] | None], int]
+DISTRIBUTION = "ascend-guides-common"
+DELAY = 2.0  # seconds of work after which its progress is shown
 _NO_THREAD = "can't start new thread"  # Python's words for it, in a RuntimeError
 _GO_ON = "run the same command again, which goes on from there"
 REMEDIES = {
@@ -58,7 +61,8 @@ def command(main: Main) -> Callable[..., int]:
     def guarded(argv: Sequence[str] | None = None) -> int:
         with output.kept() as printed, alone.until_end():
             try:
-                status = main(argv)
+                with screen.until_end():
+                    status = main(argv)
             except KeyboardInterrupt:
                 print(
                     "\ninterrupted; what is complete stays, run the same command again to go on.",
@@ -100,13 +104,41 @@ def message(error: Exception) -> str:
     return str(error)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are seen, whatever the screen was told to keep back."""
+
+    def error(self, message: str) -> NoReturn:
+        screen.restore()
+        super().error(message)
+
+
+class _Version(argparse.Action):
+    """Print the version of this library and end."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        try:
+            version = importlib.metadata.version(DISTRIBUTION)
+        except importlib.metadata.PackageNotFoundError:  # a directory on the path
+            version = "not installed as a package, of unknown version"
+        print(f"{DISTRIBUTION} {version}")
+        parser.exit()
+
+
 def parser(description: str | None, prog: str | None = None) -> argparse.ArgumentParser:
-    """Return an argument parser that shows `description` (a module's docstring) as it is written."""
-    return argparse.ArgumentParser(
+    """Return an argument parser, with --version, that shows `description` (a module's docstring) as it is written."""
+    arguments = _Parser(
         prog=prog,
         description=inspect.cleandoc(description or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    arguments.add_argument(
+        "--version",
+        action=_Version,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="Show the version of the library that these commands share, and exit.",
+    )
+    return arguments
 
 
 def positive_int(text: str) -> int:
@@ -174,12 +206,35 @@ def announce(what: str) -> None:
     print(f"{what} ...", file=sys.stderr, flush=True)
 
 
-def progress(items: Iterable[Item], total: int, what: str, unit: str = "img") -> Iterable[Item]:
-    """Show a progress bar on stderr, on a terminal only, once the work has taken two seconds."""
+def progress(items: Iterable[Item], total: int | None, what: str, unit: str = "img") -> Iterable[Item]:
+    """Show how far the work is, its rate and the remaining time on stderr, once it has taken two seconds.
+
+    On a terminal only. The `total` is None where it is not known: then there is no remaining time.
+    """
     from tqdm import tqdm
 
-    bar: Iterable[Item] = tqdm(items, desc=what, total=total, disable=None, delay=2, unit=unit)
+    columns, rows = _unknown_size()
+    bar: Iterable[Item] = tqdm(
+        items,
+        desc=what,
+        total=total,
+        disable=None,
+        delay=DELAY,
+        unit=unit,
+        ncols=columns,
+        nrows=rows,
+        dynamic_ncols=columns is None,
+    )
     return bar
+
+
+def _unknown_size() -> tuple[int, int] | tuple[None, None]:
+    """Return columns and rows for a terminal that does not tell its own, where nothing would be shown; None for others."""
+    try:
+        told = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):  # no terminal
+        return None, None
+    return (None, None) if told.columns and told.lines else (80, 24)
 
 
 def counted(count: int, noun: str) -> str:

@@ -180,3 +180,21 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
         while block := file.read(most):
             digest.update(block)
     return digest.hexdigest()
+
+
+def hash_once(path: Path, algorithm: str = "sha256") -> str:
+    """Return `file_hash`, computed once in a process while the file's size, inode and times stay the same."""
+    return _hash_of(path, algorithm, _state(path))
+
+
+@functools.cache
+def _hash_of(path: Path, algorithm: str, state: tuple[int, ...]) -> str:
+    found = file_hash(path, algorithm)
+    if _state(path) != state:
+        raise GuideError(f"{path}: is being written to; run this again once that is done.")
+    return found
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

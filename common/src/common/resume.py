@@ -93,5 +93,5 @@ def _contents(paths: Collection[Path], seen: object) -> dict[Path, tuple[str, li
         return file_hash(path), state if settled else []
 
     ordered = sorted(paths)
-    hashed = cli.progress(map_threads(content, ordered, cores()), len(ordered), "check")
+    hashed = cli.progress(map_threads(content, ordered, cores()), len(ordered), "check", "file")
     return dict(zip(ordered, hashed, strict=True))

@@ -34,4 +34,4 @@ def repeat(deployed: Backend, batch_size: int, count: int) -> tuple[float, list[
         return time.perf_counter() - start
 
     first = timed()
-    return first, [timed() for _ in cli.progress(range(count), count, "infer")]
+    return first, [timed() for _ in cli.progress(range(count), count, "infer", "call")]

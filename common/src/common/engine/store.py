@@ -120,7 +120,7 @@ class Store:
                 if row[0] in keys:
                     stored[keys[row[0]]] = row[1]
         known = set(stored)
-        checked = cli.progress(sorted(known), len(known), "check")
+        checked = cli.progress(sorted(known), len(known), "check", "file")
         changed = {key for key in checked if not stored[key] or stored[key] != self._hash(key)}
         self.changed = len(changed)
         known -= changed

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from common.errors import GuideError
-from common.files import file_hash, read_text
+from common.files import hash_once, read_text
 
 _HASH = r"[0-9a-fA-F]{64}"
 
@@ -32,7 +32,7 @@ def check(path: Path, given: str | None) -> None:
         known[str(beside)] = _read(beside, path.name)
     if not known:
         return
-    found = file_hash(path)
+    found = hash_once(path)
     for source, expected in known.items():
         if found != expected:
             raise GuideError(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import rehearsal
-from common.cli import shorten
+from common.cli import progress, shorten
 from common.errors import GuideError
 from common.files import read_text
 from common.npu_files.result_names import PURE, cut_alike, enter, is_numbered, sort_files
@@ -56,7 +56,8 @@ class Results:
         values = np.empty((len(stems), math.prod(shape)), np.float32)
         fill = filler(self.suffix)
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which is refused below
-            for row, stem in zip(values, stems, strict=True):
+            listed = zip(values, stems, strict=True)
+            for row, stem in progress(listed, len(stems), "read", "file") if len(stems) > 1 else listed:
                 path = self.path(stem, output)
                 try:
                     fill(path, row, shape)

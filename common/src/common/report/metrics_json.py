@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from common import alone, rehearsal
+from common import alone, rehearsal, screen
 from common.facts import Accuracy, Facts
-from common.files import write_json, write_text
+from common.files import json_text, write_json, write_text
+from common.report import page, provenance, units
 from common.report.dataset import differences
+from common.report.details import WORST
 from common.report.figures import Figures, Origin
 from common.report.versions import versions
 
 FILE = "metrics.json"
+RUN = "run"  # the stage whose seconds are the clock's, from the first picture read to the last result stored
+_FIGURES = "the figures above, with versions, times and what they were made from"
+
+
+class Agreement(Protocol):
+    """How well a deployed network agrees with torch on sample pictures, see `compare.with_torch.Agreement`."""
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """What joins the metrics."""
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What metrics.json says of it; its "verdict" is OK or FAIL."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What is printed of it."""
+
+    @property
+    def last_line(self) -> str:
+        """What is printed last."""
 
 
 def verdict(accuracy: Accuracy, metrics: Mapping[str, float | None]) -> str:
@@ -43,54 +67,93 @@ def begin(out: Path) -> None:
     """Make `out` ready for new predictions: the figures of earlier ones go first, and other runs wait for their turn."""
     alone.take(out)
     (out / FILE).unlink(missing_ok=True)
+    units.remove(out)
+    page.remove(out)
 
 
 def conclude(
-    out: Path, facts: Facts, figures: Figures, origin: Origin, more: Mapping[str, float | None] | None = None
+    out: Path,
+    facts: Facts,
+    figures: Figures,
+    origin: Origin,
+    agreement: Agreement | None = None,
+    *,
+    worst: int = WORST,
 ) -> int:
     """Write the figures' files and `OUT/metrics.json`, print the figures and how they compare; return the exit status.
 
-    That is 1 for the verdict FAIL, which only figures on the whole data set can get. `more` joins the metrics.
+    That is 1 for the verdict FAIL, which only figures on the whole data set can get, and for an `agreement` that fails;
+    this is what a run on sample pictures is judged by, and its verdict is the last line. Of the `worst` cases the
+    report shows so many of each kind.
     """
     caveats, upstream = caveats_of(facts, figures, origin), facts.accuracy.upstream
+    running = origin.seconds.get(RUN)
     # JSON has neither NaN nor infinity.
     metrics = {
         name: None if value is None or not math.isfinite(value) else value
-        for name, value in {**figures.metrics, **(more or {})}.items()
+        for name, value in {**figures.metrics, **(agreement.metrics if agreement else {})}.items()
     }
     report: dict[str, Any] = {
         "model": facts.name,
+        "title": facts.title,
         "dataset": origin.dataset,
         "images": figures.pictures,
         "metrics": metrics,
         "published": facts.accuracy.published,
         "published_by": facts.accuracy.published_by,
         **({"upstream": upstream.figures, "upstream_by": upstream.by} if upstream else {}),
+        "npu": facts.accuracy.npu,
+        "accepted_drop": facts.accuracy.accepted_drop,
+        "documented images/s": facts.throughput.cards,
         "comparable": not caveats,
         **({"why": "; ".join(caveats)} if caveats else {}),
         "verdict": "not comparable" if caveats else verdict(facts.accuracy, metrics),
+        **({"agreement": agreement.report} if agreement else {}),
+        **({"weights": origin.weights} if origin.weights else {}),
         "backend": origin.backend,
         "precision": origin.precision,
         "versions": versions(),
         "seconds": {stage: round(spent, 3) for stage, spent in origin.seconds.items()},
+        "images/s": round(figures.pictures / running, 3) if running else None,
+        "peak memory in MiB": provenance.peak_memory(),
+        "provenance": {**provenance.of_run(), **origin.provenance},
     }
     begin(out)
     for name, text in figures.files.items():
         write_text(out / name, text)
     write_json(out / FILE, report)
+    screen.figures(json_text(report))
+    units.write(out, figures.units)
+    told = page.make(out, report, figures.details, worst)
+    if agreement:
+        return _print_agreement(out, figures, origin, agreement, told)
     if caveats:
         print(f"measured on {report['why']}:")
     print(figures.text, end="")
-    tools = [f"{package} {version}" for package, version in report["versions"].items()]
     how = (origin.backend or "an unknown backend", origin.precision or "unknown precision")
-    print("measured with " + ", ".join([*how, *tools]))
+    print("measured with " + ", ".join(how))
     _print_comparison(facts.accuracy, report)
-    print(f"{out / FILE}: the figures above, with versions and times")
+    print(f"{out / FILE}: {_FIGURES}")
+    print(told)
+    screen.last(_last_line(report))
     return 1 if report["verdict"] == "FAIL" else 0
 
 
+def _print_agreement(out: Path, figures: Figures, origin: Origin, agreement: Agreement, told: str) -> int:
+    """Print what a run on sample pictures says, its verdict last; return the exit status."""
+    if figures.text:
+        print(f"{origin.dataset}, against their annotations:")
+        print(figures.text, end="")
+    for line in agreement.lines:
+        print(line)
+    print(f"{out / FILE}: {_FIGURES}")
+    print(told)
+    screen.last(agreement.last_line)
+    return 1 if agreement.report["verdict"] == "FAIL" else 0
+
+
 def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
-    """Print the measured figures beside the published ones, all as shares from 0 to 1, and the verdict."""
+    """Print the measured figures beside the published ones, all as shares from 0 to 1, and what is accepted."""
     print(f"published: on {accuracy.dataset} ({accuracy.published_by})")
     print(f"  {'':12}{'measured':>10}{'published':>11}{'difference':>12}")
     _print_rows(accuracy.published, report)
@@ -100,9 +163,17 @@ def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
     if report["comparable"]:
         which = ", the first," if accuracy.upstream else ""
         print(f"a drop of {100 * accuracy.accepted_drop:g} % of the published figure{which} is accepted")
-    else:
-        print(f"not comparable with the published figure: {report['why']}")
-    print(f"verdict: {report['verdict']}")
+
+
+def _last_line(report: Mapping[str, Any]) -> str:
+    """Return the verdict with the figures that it is about, or with why there is none."""
+    if not report["comparable"]:
+        return f"verdict: {report['verdict']} ({report['why']})"
+    found = (
+        f"{name} {'-' if (measured := report['metrics'].get(name)) is None else f'{measured:.4f}'}, published {published:.4f}"
+        for name, published in report["published"].items()
+    )
+    return f"verdict: {report['verdict']} ({'; '.join(found)})"
 
 
 def _print_rows(figures: Mapping[str, float], report: Mapping[str, Any]) -> None:

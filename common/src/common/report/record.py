@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -28,13 +29,16 @@ class _Record(msgspec.Struct):
     caveats: tuple[str, ...]
     pictures: int
     files: dict[str, str]
+    provenance: dict[str, Any] = {}
 
 
 @contextlib.contextmanager
 def recorded(files: Sequence[Path], origin: Origin, pictures: int) -> Iterator[None]:
     """Record the origin of the files, all in one directory, that are written in the block, of that many pictures."""
     path = files[0].parent / NAME
-    record = _Record(origin.dataset, origin.backend, origin.precision, origin.caveats, pictures, {})
+    record = _Record(
+        origin.dataset, origin.backend, origin.precision, origin.caveats, pictures, {}, {**origin.provenance}
+    )
     write_json(path, msgspec.to_builtins(record))
     yield
     record.files = {file.name: file_hash(file) for file in files}
@@ -72,4 +76,5 @@ def recalled(files: Sequence[Path], unknown: Origin, pictures: int) -> Origin:
         backend=record.backend,
         precision=record.precision,
         caveats=(*record.caveats, *others),
+        provenance={**record.provenance, **unknown.provenance},
     )
