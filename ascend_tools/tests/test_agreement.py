@@ -48,6 +48,7 @@ class Changed:
     def __init__(self, inner):
         self.inner, self.known = inner, {}
         self.before, self.after = lambda image: image, {}
+        self.models = (self,)  # not the inner one's, which know of no change
 
     def __getattr__(self, name):
         return getattr(self.inner, name)

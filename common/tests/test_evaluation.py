@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from common import cli
 from common.backends.deployed import Runtime
 from common.errors import GuideError
-from common.evaluation import SEEDED, Options, parse, subject
+from common.evaluation import SEEDED_CAVEAT, STAND_IN, Options, parse, subject, told_last, unscored
 from common.facts import read_facts
 from common.threads import cores
 from common.timing import Stopwatch
@@ -205,18 +206,16 @@ def test_without_any_checkpoint_seeded_weights_are_announced(take, capsys):
     assert capsys.readouterr().err == "starting torch, reading own.pth ...\n"
     found, calls = take()
     assert calls == ["load None", "export network of None to output"]
-    assert found.caveats == ("sample pictures", SEEDED)
-    err = capsys.readouterr().err
-    assert err.startswith("WARNING: could not download tiny.pth:")
-    *_, warning, announced = err.splitlines()
-    assert "SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in warning
-    assert announced == "starting torch, drawing weights ..."
-    assert take("--data", "d")[0].caveats == (SEEDED,)
+    assert found.caveats == ("sample pictures", SEEDED_CAVEAT)
+    assert found.seeded
+    assert found.weights == "seeded"
+    assert capsys.readouterr().err == f"{STAND_IN}\nstarting torch, drawing weights ...\n"
+    assert take("--data", "d")[0].caveats == (SEEDED_CAVEAT,)
 
 
 def test_a_checkpoint_without_a_published_hash_is_replaced_by_seeded_weights(take, write_model, capsys):
     found, _ = take("--data", "d", facts=read_facts(write_model(('sha256 = "00"', ""))))
-    assert found.caveats == (SEEDED,)
+    assert found.caveats == (SEEDED_CAVEAT,)
     assert "https://example.org/tiny.pth: not downloaded, for no hash" in capsys.readouterr().err
 
 
@@ -244,3 +243,35 @@ def test_the_published_checkpoint_is_held_to_the_hash_that_its_user_knows(take):
 def test_a_checkpoint_that_its_user_knows_is_not_replaced_by_seeded_weights(take):
     with pytest.raises(GuideError, match="could not download tiny.pth"):
         take("--sha256", HASH)
+
+
+def test_an_error_in_a_run_on_sample_pictures_is_the_last_line_and_written_first(facts, tmp_path, capsys):
+    message = "name 0: output 'sums' holds values that are not finite. Convert it again."
+    with refused(message), told_last(arguments("--out", str(tmp_path / "out")), facts):
+        raise GuideError(message)
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (report["verdict"], report["metrics"]) == ("not comparable", {})
+    assert report["agreement"] == {"verdict": "FAIL", "why": message}
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Tiny: export and deployment agree with torch: FAIL: name 0: output 'sums' holds values that are not finite"
+    )
+
+
+def test_an_error_in_a_run_on_a_data_set_is_no_disagreement(facts, tmp_path, capsys):
+    with refused("wrong."), told_last(arguments("--data", "d", "--out", str(tmp_path / "out")), facts):
+        raise GuideError("wrong.")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_an_export_that_fails_is_the_last_line_too(take, capsys):
+    def refuse(out, network, facts):
+        raise GuideError("output 'sums' differs from torch by 1. The export is not kept.")
+
+    with refused("output 'sums' differs", whole=False):
+        take(export_to=refuse)
+    assert capsys.readouterr().out.splitlines()[-1].endswith("FAIL: output 'sums' differs from torch by 1")
+
+
+def test_what_is_not_scored_has_no_figure():
+    assert (unscored(7).metrics, unscored(7).pictures, unscored(7).text) == ({}, 7, "")

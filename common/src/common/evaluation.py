@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,15 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from common import alone, cli
+from common import alone, cli, rehearsal, screen
 from common.backends.base import Backend, choose_batch_size, models_of, network_seconds
 from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_deployed
+from common.compare.differences import largest_differences
+from common.compare.known import Known
+from common.compare.with_torch import Agreement, Ended, with_torch
 from common.engine.store import Store, code_hash
 from common.engine.stream import run
-from common.engine.task import Array, ContextT, SourceT, Task
+from common.engine.task import Array, ContextT, Outputs, SourceT, Task
 from common.errors import GuideError
 from common.export import checkpoint, download, om_file, pin
 from common.facts import Facts, Tensor
+from common.npu_tools import smi
+from common.report import provenance
+from common.report.figures import Figures, Origin
+from common.report.metrics_json import RUN, conclude
 from common.report.versions import packages
 from common.timing import Stopwatch
 
@@ -27,8 +35,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 Network = TypeVar("Network", bound="nn.Module")
-SEEDED = "seeded random weights, not the published ones"
+SEEDED = "seeded"  # in the place of a checkpoint's name
+SEEDED_CAVEAT = "seeded random weights, not the published ones"
+STAND_IN = (
+    "seeded random weights stand in: no checkpoint found; section 3.1 of the README says where to get it"
+)
 STORE = "predictions.sqlite"
+SAMPLE = "sample"  # the directory in --out with the sample pictures
+CHIPS = 10.0  # seconds for npu-smi to answer, once the figures are there
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ def parse(
     )
     cli.add_batch_size(arguments)
     cli.add_workers(arguments)
-    found = arguments.parse_args(argv)
+    found = screen.parse(arguments, argv)
     if found.checkpoint and found.model and found.data:
         arguments.error("--checkpoint beside --model is for comparing without --data")
     if found.sha256 and found.model and found.data:
@@ -116,13 +130,22 @@ def parse(
 class Subject(Generic[Network]):
     """What is measured: an ONNX or OM file, on which data, and the torch network to compare it with, if there is one.
 
-    `caveats` say why its figure is another than the published one, before any counting.
+    `caveats` say why its figure is another than the published one, before any counting; `weights` is the name of the
+    checkpoint that was read, SEEDED where seeded ones stand in, None where neither was needed; `checkpoint` is that file
+    with its SHA-256, see `provenance.of_file`.
     """
 
     model: Path
     network: Network | None
     dataset: str
     caveats: tuple[str, ...]
+    weights: str | None = None
+    checkpoint: Mapping[str, str] | None = None
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the weights are seeded ones."""
+        return self.weights == SEEDED
 
 
 def subject(
@@ -163,14 +186,34 @@ def subject(
         return Subject(deployed(options.model), None, dataset, caveats)
     with watch("export"):
         weights = _weights(options, facts, folder)
-        network = load(weights)
-        model = options.model or export_to(options.out, network, facts)
+        network, read = load(weights), provenance.of_file(weights)
+        with told_last(options, facts):
+            model = options.model or export_to(options.out, network, facts)
     if options.model is None:
         print(f"{model}: exported")
         if options.runtime.backend == "om" and facts.atc.onnx:
             model = model.with_name(facts.atc.onnx)
-    made_up = () if weights else (SEEDED,)
-    return Subject(deployed(model), None if options.data else network, dataset, (*caveats, *made_up))
+    made_up = () if weights else (SEEDED_CAVEAT,)
+    name = weights.name if weights else SEEDED
+    compared = None if options.data else network
+    return Subject(deployed(model), compared, dataset, (*caveats, *made_up), name, read)
+
+
+@contextlib.contextmanager
+def told_last(options: Options, facts: Facts) -> Iterator[None]:
+    """Where a run on sample pictures ends in the block with an error, say it in metrics.json and in the last line, too."""
+    try:
+        yield
+    except GuideError as error:
+        if options.data is None:
+            origin = Origin("sample pictures", None, None, {}, ("the run ended with an error",))
+            conclude(options.out, facts, unscored(0), origin, Ended(facts, str(error)))
+        raise
+
+
+def unscored(count: int) -> Figures:
+    """Return the figures of sample pictures that are not scored: what seeded weights find there means nothing."""
+    return Figures({}, count, "")
 
 
 def _weights(options: Options, facts: Facts, folder: Path) -> Path | None:
@@ -183,8 +226,9 @@ def _weights(options: Options, facts: Facts, folder: Path) -> Path | None:
     except download.UnavailableError as error:
         if options.sha256:
             raise
-        print(f"WARNING: {error}", file=sys.stderr)
-        print(f"WARNING: no checkpoint to be had; going on with {SEEDED.upper()}", file=sys.stderr)
+        if options.data:  # its user expects the published figure
+            print(f"WARNING: {error}", file=sys.stderr)
+        print(STAND_IN, file=sys.stderr)
         cli.announce("starting torch, drawing weights")
         return None
 
@@ -208,6 +252,83 @@ def opened(
         batch_size=size,
         at_once=math.ceil(count / size),
     )
+
+
+def origin(
+    subject: Subject[Network], deployed: Backend, options: Options, folder: Path, *more: Path | None
+) -> Origin:
+    """Return where the predictions come from, without seconds; `more` is where the data set is beside --data."""
+    made = provenance.of_inputs(
+        folder,
+        [options.data or options.out / SAMPLE, *more],
+        options.out,
+        checkpoint=subject.checkpoint,
+        # The backend has computed it: the first word of what tells the network from any other.
+        model=provenance.of_file(subject.model, deployed.identity.partition(" ")[0]),
+        chips=_chips(deployed),
+    )
+    return Origin(
+        subject.dataset, deployed.name, deployed.precision, {}, subject.caveats, subject.weights, made
+    )
+
+
+def _chips(deployed: Backend) -> list[str]:
+    """Return the names of this machine's NPU chips, where the network ran on one of them."""
+    on_npu = deployed.name.startswith("om ") or "CANN" in deployed.name
+    if not on_npu or deployed.name.endswith(rehearsal.SUFFIX):
+        return []
+    return [chip.soc for chip in smi.look(CHIPS).chips]
+
+
+def measured(
+    task: Task[SourceT, ContextT, Array],
+    facts: Facts,
+    folder: Path,
+    deployed: Backend,
+    subject: Subject[Network],
+    sources: Mapping[str, SourceT],
+    options: Options,
+    watch: Stopwatch,
+    *,
+    known: Known,
+    against: Callable[[Mapping[str, Array], Mapping[str, Array]], tuple[str, float]],
+    differences: Callable[[Outputs, Outputs], Array] = largest_differences,
+    same: Callable[[Array, Array], int] | None = None,
+) -> tuple[Mapping[str, Array], Agreement[Array] | None]:
+    """Return each result by key; of sample pictures also how well they agree with torch and with what is known.
+
+    Args:
+        task: what comes before and after the network.
+        facts: the model's.
+        folder: the model directory.
+        deployed: the open network.
+        subject: what is measured.
+        sources: the items, by key; results of a data set are stored, see `predictions`.
+        options: from `parse`.
+        watch: the seconds of the stages are added to it.
+        known: the model's known answers.
+        against: from results, and others as the truth, to the name and value of the task's metric.
+        differences: see `with_torch`.
+        same: see `with_torch`.
+    """
+    if subject.network is None:
+        return dict(predictions(task, deployed, sources, options, watch)), None
+    compared = with_torch(
+        task,
+        facts,
+        folder,
+        deployed,
+        subject.network,
+        sources,
+        differences=differences,
+        same=same,
+        batch_size=choose_batch_size(deployed, options.batch_size),
+        watch=watch,
+    )
+    cli.announce("comparing with the known answers")
+    others = known.problems(task, facts, sources, compared.first if subject.seeded else None)
+    metric = against(compared.deployed, compared.torch)
+    return compared.deployed, compared.judged(metric, others, seeded=subject.seeded)
 
 
 def predictions(
@@ -241,15 +362,18 @@ def predictions(
             print(f"{store.path}: {len(sources) - len(todo)} of {len(sources)} results are there already")
         if todo:
             cli.announce(f"running {cli.counted(len(todo), 'input')}")
-        begin = watch.clock
+        start = watch.clock
         results = run(
             task, models_of(deployed), todo, batch_size=batch_size, workers=options.workers, watch=watch
         )
         with closing(results):
             store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)
         if todo:
+            whole = watch.clock - start
             network = network_seconds(deployed, watch.seconds["infer"], len(todo), batch_size)
-            print(_speed(len(todo), watch.clock - begin, network))
+            print(_speed(len(todo), whole, network))
+            if len(todo) == len(sources):  # of a part, images per second would be another figure's
+                watch.add(RUN, whole)
         yield from store.read()
 
 

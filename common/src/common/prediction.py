@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from common import cli
 from common.backends.base import Backend, choose_batch_size, models_of
 from common.backends.deployed import add_backend, chosen_runtime, open_deployed
 from common.engine.stream import run
-from common.engine.task import ContextT, Task
+from common.engine.task import ContextT, Source, Task, file_of
 from common.facts import Facts, Tensor
 from common.files import write_json
 from common.images.draw import GREEN, Colour, colour_of, draw_boxes
@@ -93,10 +93,8 @@ def draw_detections(
     with closing(run(task, models, pictures, batch_size=batch_size, workers=1, watch=watch)) as results:
         for stem, found in cli.progress(results, len(pictures), "predict"):
             kept = found[found[:, 4] >= options.score]
-            image = read_image(pictures[stem], own=True)
             target = options.out / f"{stem}_{what}.jpg"
-            labels, colours, rows = _describe(kept, name_of)
-            write_image(target, draw_boxes(image, kept[:, :4], labels, colours))
+            image, rows = _draw(target, pictures[stem], kept, name_of, own=True)
             size = {"width": image.shape[1], "height": image.shape[0]}
             write_json(
                 target.with_suffix(".json"),
@@ -109,9 +107,38 @@ def draw_detections(
     )
 
 
+def draw_found(
+    out: Path,
+    sources: Mapping[str, Source],
+    found: Mapping[str, Array],
+    *,
+    what: str,
+    score: float,
+    name_of: Callable[[int], str] | None = None,
+) -> Path:
+    """Write the pictures of a data set with what was found drawn on them to `out`, and return it.
+
+    `found` is by stem, as in `draw_detections`; what scores less than `score` is left out.
+    """
+    for stem, boxes in found.items():
+        kept = boxes[boxes[:, 4] >= score]
+        _draw(out / f"{stem}_{what}.jpg", file_of(sources[stem]), kept, name_of, own=False)
+    return out
+
+
 def made_by(deployed: Backend) -> dict[str, str]:
     """Return what a JSON file says of what made its figures."""
     return {"backend": deployed.name, "precision": deployed.precision}
+
+
+def _draw(
+    target: Path, picture: Path, kept: Array, name_of: Callable[[int], str] | None, *, own: bool
+) -> tuple[Array, list[dict[str, Any]]]:
+    """Write a picture with detections drawn on it; return the picture, and what a JSON file says of the detections."""
+    image = read_image(picture, own=own)
+    labels, colours, rows = _describe(kept, name_of)
+    write_image(target, draw_boxes(image, kept[:, :4], labels, colours))
+    return image, rows
 
 
 def _describe(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from common.report import page
+
 
 @dataclass(frozen=True)
 class Done:
@@ -29,6 +31,7 @@ def call(folder: Path, script: str, *arguments: object, capsys, monkeypatch, cwd
         name += ".__main__"
     monkeypatch.chdir(cwd or folder)
     monkeypatch.setattr(sys, "argv", [script])
+    monkeypatch.setattr(page, "is_installed", lambda: False)  # a page takes seconds, and is tried by itself
     main = importlib.import_module(name).main
     capsys.readouterr()
     try:

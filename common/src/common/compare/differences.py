@@ -92,17 +92,32 @@ def print_differences(
     precision: str = "float32",
     squares: Sequence[float] | None = None,
 ) -> None:
-    """Print each output's largest difference beside what is accepted and, where it is known, how much it changes.
+    """Print how far each output is off, see `in_words`."""
+    for line in in_words(facts, largest, spread, precision=precision, squares=squares):
+        print(line)
+
+
+def in_words(
+    facts: Facts,
+    largest: Sequence[float],
+    spread: Sequence[float] | None = None,
+    *,
+    precision: str = "float32",
+    squares: Sequence[float] | None = None,
+) -> list[str]:
+    """Return, line by line, each output's largest difference beside what is accepted and, where known, how much it changes.
 
     With `squares`, the root mean squares, what is accepted is of these.
     """
     accepted = accepted_differences(facts, spread, precision=precision)
+    lines = []
     for k, (tensor, difference) in enumerate(zip(facts.outputs, largest, strict=True)):
         changes = f"; from item to item it changes by {spread[k]:.1e}" if spread else ""
         found = f"largest difference {difference:.2e}"
         if squares:
             found += f"; their root mean square {squares[k]:.2e}"
-        print(f"  {tensor.name}: {found}, accepted {accepted[k]:.1e}{changes}")
+        lines.append(f"  {tensor.name}: {found}, accepted {accepted[k]:.1e}{changes}")
+    return lines
 
 
 def check_differences(
