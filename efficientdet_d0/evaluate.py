@@ -18,16 +18,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import cli, evaluation
-from common.compare.with_torch import with_torch
+from common import cli, evaluation, prediction
 from common.facts import Facts, read_facts
-from common.report.figures import Origin
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.timing import Stopwatch
 from efficientdet_coco import coco, sample
-from efficientdet_coco.scoring import score
-from efficientdet_coco.task import SAME_OBJECTS, TASK
+from efficientdet_coco.categories import name_of
+from efficientdet_coco.known import KNOWN
+from efficientdet_coco.scoring import against, score
+from efficientdet_coco.task import SAME_OBJECTS, SCORE, TASK
 from modify_onnx import modify
 from pth2onnx import export_simplified
 
@@ -61,33 +61,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = coco.read_coco(options.data or sample.write_sample(options.out / "sample"))
     if options.limit:
         data = data.first(options.limit)
+    pictures = data.pictures
 
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with evaluation.opened(subject, options, facts, HERE, len(data.pictures)) as deployed:
-        objects = dict(evaluation.predictions(TASK, deployed, data.pictures, options, watch))
-        agreement = None
-        if subject.network:
-            agreement = with_torch(
-                TASK, facts, HERE, deployed, subject.network, data.pictures, same=SAME_OBJECTS
-            )
+    told = evaluation.told_last(options, facts)
+    with told, evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
+        objects, agreement = evaluation.measured(
+            TASK,
+            facts,
+            HERE,
+            deployed,
+            subject,
+            pictures,
+            options,
+            watch,
+            known=KNOWN,
+            against=against,
+            same=SAME_OBJECTS,
+        )
 
     detections = options.out / "detections.json"
     begin(options.out)
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)
+    origin = evaluation.origin(subject, deployed, options, HERE)
     with recorded([detections], origin, len(objects)):
-        coco.write_detections(detections, data.pictures, objects)
+        coco.write_detections(detections, pictures, objects)
     print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")
     with watch("evaluate"):
-        figures = score(data, coco.read_detections(detections))
-    status = conclude(
-        options.out,
-        facts,
-        figures,
-        replace(origin, seconds=watch.seconds),
-        agreement.metrics if agreement else {},
-    )
+        is_scored = not (agreement and subject.seeded)
+        figures = (
+            score(data, coco.read_detections(detections)) if is_scored else evaluation.unscored(len(objects))
+        )
+    if agreement and not subject.seeded:
+        drawn = prediction.draw_found(
+            options.out / "drawn", pictures, objects, what="objects", score=SCORE, name_of=name_of
+        )
+        print(f"{drawn}: the sample pictures with the objects found drawn on them")
+    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
     if agreement:
         agreement.check()
     return status

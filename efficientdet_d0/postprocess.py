@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from common import cli
+from common import cli, screen
 from common.engine.file_route import read_predictions
 from common.facts import read_facts
-from common.npu_files.results import open_results, origin_of
-from common.report.figures import Origin
+from common.npu_files.origin import results_origin
+from common.npu_files.results import open_results
 from common.report.metrics_json import begin, conclude
 from common.report.record import recalled, recorded
 from common.timing import Stopwatch
@@ -52,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="The directory that detections.json and metrics.json are written to (default: %(default)s).",
     )
-    options = arguments.parse_args(argv)
+    options = screen.parse(arguments, argv)
     facts, watch = read_facts(HERE), Stopwatch()
     data = coco.read_coco(options.data, need_pictures=False)
-    detections, origin = options.detections, Origin(facts.accuracy.dataset, None, None, {})
+    detections = options.detections
+    origin = results_origin(facts, HERE, [options.results], [options.data], options.out)
     if options.results:
         with watch("postprocess"):
             placed = {
@@ -66,7 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             objects = dict(read_predictions(TASK, results, placed))
             detections = options.out / "detections.json"
             begin(options.out)
-            origin = Origin(facts.accuracy.dataset, *origin_of(options.results), {})
             with recorded([detections], origin, len(objects)):
                 coco.write_detections(detections, data.pictures, objects)
         print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")

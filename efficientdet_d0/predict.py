@@ -13,14 +13,14 @@ from pathlib import Path
 from common import cli, prediction
 from common.facts import read_facts
 from efficientdet_coco.categories import name_of
-from efficientdet_coco.task import ANY_PICTURE
+from efficientdet_coco.task import ANY_PICTURE, SCORE
 
 HERE = Path(__file__).resolve().parent
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.3)
+    options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=SCORE)
     with prediction.opened(options, read_facts(HERE), HERE) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)
     return 0

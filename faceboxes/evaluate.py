@@ -22,18 +22,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import cli, evaluation
-from common.compare.with_torch import with_torch
+from common import cli, evaluation, prediction
 from common.errors import GuideError
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
-from common.report.figures import Origin
+from common.npu_files.origin import results_origin
+from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.timing import Stopwatch
 from faceboxes_fddb import fddb, sample
-from faceboxes_fddb.scoring import score, score_stored
-from faceboxes_fddb.task import SAME_FACES, TASK
+from faceboxes_fddb.known import KNOWN
+from faceboxes_fddb.scoring import against, score, score_stored
+from faceboxes_fddb.task import SAME_FACES, SCORE, TASK
 
 if TYPE_CHECKING:
     from faceboxes_fddb.network import FaceBoxes
@@ -71,7 +72,9 @@ def score_again(options: evaluation.Options, labels: Path, facts: Facts) -> int:
             f"them: python postprocess.py --detections F --labels {labels}."
         )
     print(f"{detections}: the faces that are scored")
-    return score_stored(detections, folds, detections.parent, facts)
+    origin = results_origin(facts, HERE, [], [fddb.find_labels(None, labels)], detections.parent)
+    worst = options.own.worst
+    return score_stored(detections, folds, origin, detections.parent, facts, data=None, worst=worst)
 
 
 @cli.command
@@ -79,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts, watch = read_facts(HERE), Stopwatch()
     arguments = cli.parser(__doc__)
     fddb.add_labels(arguments, " Without --data, stored faces are scored.")
+    add_worst(arguments)
     options = evaluation.parse(arguments, argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
     labels = options.own.labels
     if labels and not options.data:
@@ -94,26 +98,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
-        faces = dict(evaluation.predictions(TASK, deployed, pictures, options, watch))
-        agreement = None
-        if subject.network:
-            agreement = with_torch(TASK, facts, HERE, deployed, subject.network, pictures, same=SAME_FACES)
+    told = evaluation.told_last(options, facts)
+    with told, evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
+        faces, agreement = evaluation.measured(
+            TASK,
+            facts,
+            HERE,
+            deployed,
+            subject,
+            pictures,
+            options,
+            watch,
+            known=KNOWN,
+            against=against,
+            same=SAME_FACES,
+        )
 
     detections = options.out / "FDDB_dets.txt"
     begin(options.out)
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)
+    origin = evaluation.origin(subject, deployed, options, HERE, fddb.find_labels(data, labels))
     with recorded([detections], origin, len(faces)):
         fddb.write_detections(detections, faces)
     print(f"{detections}: the faces of {cli.counted(len(faces), 'picture')}")
     with watch("evaluate"):
-        figures = score(folds, fddb.read_detections(detections))
+        is_scored = not (agreement and subject.seeded)
+        figures = (
+            score(folds, fddb.read_detections(detections), data, facts.accuracy)
+            if is_scored
+            else evaluation.unscored(len(faces))
+        )
+    if agreement and not subject.seeded:
+        drawn = prediction.draw_found(options.out / "drawn", pictures, faces, what="faces", score=SCORE)
+        print(f"{drawn}: the sample pictures with the faces found drawn on them")
     status = conclude(
         options.out,
         facts,
         figures,
         replace(origin, seconds=watch.seconds),
-        agreement.metrics if agreement else {},
+        agreement,
+        worst=options.own.worst,
     )
     if agreement:
         agreement.check()

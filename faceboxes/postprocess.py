@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from common import cli
+from common import cli, screen
 from common.engine.file_route import read_predictions
 from common.errors import GuideError
 from common.facts import read_facts
-from common.npu_files.results import open_results, origin_of
-from common.report.figures import Origin
+from common.npu_files.origin import results_origin
+from common.npu_files.results import open_results
+from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.threads import map_threads
@@ -100,12 +101,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="The directory that FDDB_dets.txt, results.txt and metrics.json are written to (default: %(default)s).",
     )
+    add_worst(arguments)
     cli.add_workers(arguments)
-    options = arguments.parse_args(argv)
+    options = screen.parse(arguments, argv)
     facts, watch = read_facts(HERE), Stopwatch()
     data, labels, out = options.data, options.labels, options.out
     if options.detections:
-        return score_stored(options.detections, fddb.read_folds(data, labels), out, facts)
+        origin = results_origin(facts, HERE, [], [data, fddb.find_labels(data, labels)], out)
+        return score_stored(
+            options.detections,
+            fddb.read_folds(data, labels),
+            origin,
+            out,
+            facts,
+            data=data,
+            worst=options.worst,
+        )
 
     # Asked for no data set, the faces are stored even where there is none yet.
     scored = data or labels or fddb.find_labels(None)
@@ -117,7 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         faces = dict(read_predictions(TASK, results, factors))
         detections = out / "FDDB_dets.txt"
         begin(out)
-        origin = Origin(facts.accuracy.dataset, *origin_of(options.results), {})
+        places = [data, fddb.find_labels(data, labels)]
+        origin = results_origin(facts, HERE, [options.results], places, out)
         with recorded([detections], origin, len(faces)):
             fddb.write_detections(detections, faces)
     print(f"{detections}: the faces of {cli.counted(len(faces), 'picture')}")
@@ -130,8 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 0
     with watch("evaluate"):
-        figures = score(folds, fddb.read_detections(detections))
-    return conclude(out, facts, figures, replace(origin, seconds=watch.seconds))
+        figures = score(folds, fddb.read_detections(detections), data, facts.accuracy)
+    return conclude(out, facts, figures, replace(origin, seconds=watch.seconds), worst=options.worst)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from common import cli, prediction
 from common.facts import read_facts
-from faceboxes_fddb.task import ANY_PICTURE
+from faceboxes_fddb.task import ANY_PICTURE, SCORE
 
 HERE = Path(__file__).resolve().parent
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = prediction.parse(cli.parser(__doc__), argv, what="faces", score=0.5)
+    options = prediction.parse(cli.parser(__doc__), argv, what="faces", score=SCORE)
     with prediction.opened(options, read_facts(HERE), HERE) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="faces")
     return 0

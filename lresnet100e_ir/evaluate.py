@@ -14,18 +14,19 @@ from __future__ import annotations
 import install_hint
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation
-from common.compare.with_torch import with_torch
 from common.facts import Facts, read_facts
-from common.report.figures import Origin
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
 from lresnet_lfw import lfw, metric, sample
-from lresnet_lfw.postprocessing import add_flipped_by_name, pair_distances
-from lresnet_lfw.scoring import score
+from lresnet_lfw.known import KNOWN
+from lresnet_lfw.postprocessing import add_flipped_by_name
+from lresnet_lfw.scoring import against, score
 from lresnet_lfw.task import TASK
 from pth2onnx import export_simplified
 
@@ -62,22 +63,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with evaluation.opened(subject, options, facts, HERE, len(inputs)) as deployed:
-        features = dict(evaluation.predictions(TASK, deployed, inputs, options, watch))
-        agreement = None
-        if subject.network:
-            agreement = with_torch(TASK, facts, HERE, deployed, subject.network, inputs)
+    told = evaluation.told_last(options, facts)
+    with told, evaluation.opened(subject, options, facts, HERE, len(inputs)) as deployed:
+        features, agreement = evaluation.measured(
+            TASK,
+            facts,
+            HERE,
+            deployed,
+            subject,
+            inputs,
+            options,
+            watch,
+            known=KNOWN,
+            against=partial(against, faces=pairs.faces),
+        )
 
-    more = {}
-    if agreement:
-        distances = pair_distances(add_flipped_by_name(agreement.torch, pairs.faces))
-        accuracy = metric.verify(distances, pairs.same).accuracy
-        print(f"  accuracy: torch {accuracy!r}")
-        more = {"accuracy with torch": accuracy, **agreement.metrics}
     with watch("evaluate"):
-        figures = score(pairs.same, add_flipped_by_name(features, pairs.faces))
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
-    status = conclude(options.out, facts, figures, origin, more)
+        is_scored = not (agreement and subject.seeded)
+        figures = (
+            score(pairs.same, add_flipped_by_name(features, pairs.faces))
+            if is_scored
+            else evaluation.unscored(len(pairs.faces))
+        )
+    origin = evaluation.origin(subject, deployed, options, HERE)
+    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
     if agreement:
         agreement.check()
     return status

@@ -12,12 +12,13 @@ from __future__ import annotations
 import install_hint
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from common import cli
+from common import cli, screen
 from common.facts import read_facts
-from common.npu_files.results import open_results, origin_of
-from common.report.figures import Origin
+from common.npu_files.origin import results_origin
+from common.npu_files.results import open_results
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
 from lresnet_lfw import lfw
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="The directory that pairs.csv and metrics.json are written to (default: %(default)s).",
     )
-    options = arguments.parse_args(argv)
+    options = screen.parse(arguments, argv)
     if options.results is None or options.data is None:
         arguments.error("both --results DIR and --data DATA are needed")
     facts, watch = read_facts(HERE), Stopwatch()
@@ -65,11 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = open_results(options.results, names + mirrored, [facts.outputs[0].image_shape])
         # All at once, not one by one through the task, which takes the features as they are: 24,000 small files.
         embeddings = add_flipped(results.read_all(names), results.read_all(mirrored))
-    backend, precision = origin_of(options.results)
+    origin = results_origin(facts, HERE, [options.results], [options.data], options.out)
     with watch("evaluate"):
         figures = score(same, embeddings)
-    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
-    return conclude(options.out, facts, figures, origin)
+    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
 
 
 if __name__ == "__main__":

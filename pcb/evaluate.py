@@ -14,19 +14,20 @@ from __future__ import annotations
 import install_hint
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation
-from common.compare.with_torch import with_torch
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
-from common.report.figures import Origin
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
-from pcb_market import market, metric, sample
+from pcb_market import market, sample
+from pcb_market.known import KNOWN
 from pcb_market.postprocessing import matrix
-from pcb_market.scoring import score
+from pcb_market.scoring import against, score
 from pcb_market.task import TASK
 
 if TYPE_CHECKING:
@@ -62,22 +63,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    with evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
-        features = matrix(evaluation.predictions(TASK, deployed, pictures, options, watch), len(pictures))
+    told = evaluation.told_last(options, facts)
+    with told, evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
         agreement = None
         if subject.network:
-            agreement = with_torch(TASK, facts, HERE, deployed, subject.network, pictures)
+            found, agreement = evaluation.measured(
+                TASK,
+                facts,
+                HERE,
+                deployed,
+                subject,
+                pictures,
+                options,
+                watch,
+                known=KNOWN,
+                against=partial(against, queries=queries),
+            )
+            features = matrix(found.items(), len(pictures))
+        else:  # a data set's are held once
+            features = matrix(evaluation.predictions(TASK, deployed, pictures, options, watch), len(pictures))
 
-    more = {}
-    if agreement:
-        wanted = matrix(agreement.torch.items(), len(pictures))
-        scores = metric.evaluate(wanted[:queries], wanted[queries:], data.query, data.gallery)
-        print(f"  torch: mAP {scores.mean_ap!r}, top-1 {scores.top(1)!r}")
-        more = {"mAP with torch": scores.mean_ap, **agreement.metrics}
     with watch("evaluate"):
-        figures = score(data, features[:queries], features[queries:])
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, watch.seconds, subject.caveats)
-    status = conclude(options.out, facts, figures, origin, more)
+        is_scored = not (agreement and subject.seeded)
+        figures = (
+            score(data, features[:queries], features[queries:])
+            if is_scored
+            else evaluation.unscored(len(pictures))
+        )
+    origin = evaluation.origin(subject, deployed, options, HERE)
+    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
     if agreement:
         agreement.check()
     return status

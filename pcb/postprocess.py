@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common import cli
+from common import cli, screen
 from common.engine.file_route import read_predictions
 from common.errors import GuideError
 from common.facts import Facts, read_facts
-from common.npu_files.results import network_of, open_results, origin_of
-from common.report.figures import Origin
+from common.npu_files.origin import results_origin
+from common.npu_files.results import network_of, open_results
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
 from pcb_market import market
@@ -77,18 +77,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="market",
         help="The guide's flag; there is one data set.",
     )
-    options = arguments.parse_args(argv)
+    options = screen.parse(arguments, argv)
     facts, watch = read_facts(HERE), Stopwatch()
     data = market.read_market(options.data)
     with watch("postprocess"):
         query = read_features(options.query, data.query, facts)
         gallery = read_features(options.gallery, data.gallery, facts)
     check_same_network(options.query, options.gallery)
-    backend, precision = origin_of(options.query, options.gallery)
+    origin = results_origin(facts, HERE, [options.query, options.gallery], [options.data], options.out)
     with watch("evaluate"):
         figures = score(data, query, gallery)
-    origin = Origin(facts.accuracy.dataset, backend, precision, watch.seconds)
-    return conclude(options.out, facts, figures, origin)
+    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import cli, evaluation
-from common.compare.with_torch import OTHER_CHECKPOINT, with_torch
+from common import cli, evaluation, prediction
 from common.facts import Facts, read_facts
-from common.report.figures import Origin
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.timing import Stopwatch
@@ -31,10 +29,11 @@ from pth2onnx import FORMS, export_form
 from rfcn_adapt import adapt
 from rfcn_voc import sample, voc
 from rfcn_voc.detections import read_detections, result_files, write_detections
+from rfcn_voc.known import KNOWN
 from rfcn_voc.preprocessing import note_cropped
-from rfcn_voc.regions import RegionDifferences, check_regions
-from rfcn_voc.scoring import score
-from rfcn_voc.task import IM_INFO, SAME_OBJECTS, TASK, placements
+from rfcn_voc.regions import RegionDifferences, region_problems
+from rfcn_voc.scoring import against, score
+from rfcn_voc.task import IM_INFO, SAME_OBJECTS, SCORE, TASK, placements
 
 if TYPE_CHECKING:
     from rfcn_voc.network import Rfcn
@@ -82,30 +81,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export, sample=sample.WHAT, watch=watch
     )
-    with evaluation.opened(subject, options, facts, HERE, len(pictures), [IM_INFO]) as deployed:
-        objects = dict(evaluation.predictions(TASK, deployed, pictures, options, watch))
-        agreement, regions = None, RegionDifferences()
-        if subject.network:
-            agreement = with_torch(
-                TASK, facts, HERE, deployed, subject.network, pictures, differences=regions, same=SAME_OBJECTS
+    told = evaluation.told_last(options, facts)
+    with told, evaluation.opened(subject, options, facts, HERE, len(pictures), [IM_INFO]) as deployed:
+        regions = RegionDifferences()
+        objects, agreement = evaluation.measured(
+            TASK,
+            facts,
+            HERE,
+            deployed,
+            subject,
+            pictures,
+            options,
+            watch,
+            known=KNOWN,
+            against=against,
+            differences=regions,
+            same=SAME_OBJECTS,
+        )
+        if agreement:
+            # Without equal regions nothing else is. In a reduced precision a region can move by half a pixel, and which
+            # are the same says nothing.
+            is_judged = deployed.precision == "float32"
+            agreement = agreement.with_others(
+                {"regions as torch's": regions.share}, region_problems(regions.share) if is_judged else ()
             )
-            note = (
-                "" if deployed.precision == "float32" else f"; in {deployed.precision} none of this is judged"
-            )
-            print(f"  regions: {100 * regions.share:.1f} % the same{note}")
 
     begin(options.out)
-    origin = Origin(subject.dataset, deployed.name, deployed.precision, {}, subject.caveats)
+    origin = evaluation.origin(subject, deployed, options, HERE)
     with recorded(result_files(options.out), origin, len(objects)):
         write_detections(options.out, data, objects)
     print(f"{options.out}: the objects in {cli.counted(len(objects), 'picture')}, comp4_det_test_<class>.txt")
     with watch("evaluate"):
-        figures = score(data, truth, read_detections(options.out, data))
-    more = {**agreement.metrics, "regions as torch's": regions.share} if agreement else {}
-    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), more)
-    # In a reduced precision a region can move by half a pixel, and which are the same says nothing.
-    if agreement and agreement.precision == "float32":
-        check_regions(regions.share, OTHER_CHECKPOINT)  # first: without equal regions nothing else is
+        is_scored = not (agreement and subject.seeded)
+        figures = (
+            score(data, truth, read_detections(options.out, data))
+            if is_scored
+            else evaluation.unscored(len(objects))
+        )
+    if agreement and not subject.seeded:
+        drawn = prediction.draw_found(
+            options.out / "drawn", pictures, objects, what="objects", score=SCORE, name_of=voc.name_of
+        )
+        print(f"{drawn}: the sample pictures with the objects found drawn on them")
+    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
+    if agreement:
         agreement.check()
     return status
 

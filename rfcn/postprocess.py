@@ -20,13 +20,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from common import cli
+from common import cli, screen
 from common.engine.file_route import read_predictions
 from common.engine.shard import add_shard
 from common.errors import GuideError
 from common.facts import Facts, read_facts
-from common.npu_files.results import Results, open_results, origin_of
-from common.report.figures import Origin
+from common.npu_files.origin import results_origin
+from common.npu_files.results import Results, open_results
 from common.report.metrics_json import begin, conclude
 from common.report.record import recalled, recorded
 from common.timing import Stopwatch
@@ -93,12 +93,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="The directory that the detections and metrics.json are written to (default: %(default)s).",
     )
     add_shard(arguments)
-    options = arguments.parse_args(argv)
+    options = screen.parse(arguments, argv)
     if options.shard and options.detections:
         arguments.error("--shard takes part of the results, not of stored detections")
     facts, watch = read_facts(HERE), Stopwatch()
     data = voc.read_voc(options.data, need_pictures=options.detections is None)
-    detections, origin = options.detections, Origin(facts.accuracy.dataset, None, None, {})
+    detections = options.detections
+    origin = results_origin(facts, HERE, [options.results], [options.data], options.out)
     if options.results:
         detections, store = options.out, options.out / shards.STORE
         part = data.shard(options.shard)
@@ -110,7 +111,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             if objects is None:
                 return 0
             begin(options.out)
-            origin = Origin(facts.accuracy.dataset, *origin_of(options.results), {})
             with recorded(result_files(detections), origin, len(objects)):
                 write_detections(detections, data, objects)
         print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")

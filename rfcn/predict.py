@@ -13,7 +13,7 @@ from pathlib import Path
 from common import cli, prediction
 from common.facts import read_facts
 from rfcn_voc.preprocessing import note_cropped
-from rfcn_voc.task import ANY_PICTURE, IM_INFO, placements
+from rfcn_voc.task import ANY_PICTURE, IM_INFO, SCORE, placements
 from rfcn_voc.voc import name_of
 
 HERE = Path(__file__).resolve().parent
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=0.5)
+    options = prediction.parse(cli.parser(__doc__), argv, what="objects", score=SCORE)
     note_cropped(placements(cli.by_stem(options.images), own=True))
     with prediction.opened(options, read_facts(HERE), HERE, [IM_INFO]) as deployed:
         prediction.draw_detections(ANY_PICTURE, deployed, options, what="objects", name_of=name_of)

@@ -5,11 +5,13 @@ Source: `accumulate` and `summarize` of pycocotools, whose figures these are to 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.cli import progress
 from common.errors import GuideError
 from efficientdet_coco.coco import Coco, Detections, Objects
 from efficientdet_coco.matching import AREAS, LIMITS, match
@@ -31,10 +33,34 @@ ROWS = (
 SIZES = ("all", "small", "medium", "large")
 
 
-def evaluate(coco: Coco, detections: Detections) -> tuple[dict[str, float], str]:
+@dataclass(frozen=True)
+class Judged:
+    """What became of the detections of one category in the measured pictures, the 100 best of each, by picture.
+
+    Attributes:
+        category: its id.
+        truths: M int64, the ids of the pictures of its objects that count.
+        pictures: N int64, the ids of the detections' pictures.
+        scores: N float64.
+        right: 10xN bool, at each limit of the overlap, for objects of all sizes.
+        ignored: 10xN bool, those that count neither way.
+    """
+
+    category: int
+    truths: Array
+    pictures: Array
+    scores: Array
+    right: Array
+    ignored: Array
+
+
+def evaluate(
+    coco: Coco, detections: Detections, judged: list[Judged] | None = None
+) -> tuple[dict[str, float], str]:
     """Return the twelve figures by name, -1 where there is nothing to measure, and the table that pycocotools prints.
 
-    Measured on `coco.pictures`: detections in a picture that the data set does not have are an error.
+    Measured on `coco.pictures`: detections in a picture that the data set does not have are an error. What became of them
+    is added to `judged`, if that is given, for each category with objects.
     """
     strangers = np.setdiff1d(detections.picture, coco.listed)
     if len(strangers):
@@ -49,7 +75,8 @@ def evaluate(coco: Coco, detections: Detections) -> tuple[dict[str, float], str]
     # -1 stands for categories without objects, as in pycocotools.
     precision = np.full((len(AREAS), len(LIMITS), len(RECALLS), len(coco.categories)), -1.0)
     recall = np.full((len(MOST), len(AREAS), len(LIMITS), len(coco.categories)), -1.0)
-    for number, category in enumerate(sorted(coco.categories)):
+    categories = progress(sorted(coco.categories), len(coco.categories), "score", "class")
+    for number, category in enumerate(categories):
         truth = objects.only(_part(objects.category, category))
         mine = found.only(_part(found.category, category))
         rank = _ranks(mine.picture)
@@ -63,6 +90,12 @@ def evaluate(coco: Coco, detections: Detections) -> tuple[dict[str, float], str]
                 precision[area, limit, :, number] = precisions(
                     right[area, limit, by_score], ignored[area, limit, by_score], easy[area]
                 )
+        if judged is not None and easy[0]:
+            truths = truth.picture[~truth.crowd]
+            # Copies of what is kept, for the rest to be given back.
+            judged.append(
+                Judged(category, truths, mine.picture, mine.score, right[0].copy(), ignored[0].copy())
+            )
     figures = _figures(precision, recall)
     return dict(zip(NAMES, figures, strict=True)), _table(figures)
 

@@ -53,4 +53,5 @@ def sources(data: Path) -> dict[str, Picture]:
 
 TASK = Task(prepare, finish)
 ANY_PICTURE = Task(prepare_picture, finish)
+SCORE = 0.3  # what scores less is drawn only where it is asked for
 SAME_OBJECTS = partial(same_boxes, pixels=0.5, score=1e-3)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.cli import shorten
+from common.cli import progress, shorten
 from common.errors import GuideError, about
 from common.files import read_text, write_text
 from common.images.header import picture_size
@@ -110,7 +110,7 @@ def read_folds(data: Path | None, labels: Path | None = None) -> list[Fold]:
         raise GuideError(f"{folder}: not the annotations of FDDB: {shorten(missing)} missing; {TREE}")
     if labels is None and folder in GUIDES_PLACES:
         print(f"{folder}: the annotations that are taken")
-    folds = [_read_list(folder / name) for name in LISTS]
+    folds = [_read_list(folder / name) for name in progress(LISTS, FOLDS, "annotations", "file")]
     stems = Counter(picture.stem for fold in folds for picture in fold)
     if not stems:
         raise GuideError(f"{folder}: the ten annotation lists name no picture; {TREE}")
@@ -202,7 +202,7 @@ def find_pictures(data: Path, pictures: Iterable[Picture]) -> dict[str, Path]:
         paths = {stem: folder / name for stem, name in names.items()}
         missing = [str(path) for path in paths.values() if not path.is_file()]
         if not missing:
-            for stem, path in paths.items():
+            for stem, path in progress(paths.items(), len(paths), "sizes"):
                 _check_size(path, annotated[stem])
             return paths
         if len(missing) < len(paths):
@@ -210,6 +210,13 @@ def find_pictures(data: Path, pictures: Iterable[Picture]) -> dict[str, Path]:
     raise GuideError(
         f"{data}: holds none of the {len(names)} pictures that are annotated, such as {next(iter(names.values()))}; {TREE}"
     )
+
+
+def picture_at_hand(data: Path | None, picture: Picture) -> Path | None:
+    """Return the file of a picture, None where it is not at hand: faces are scored without it."""
+    folders = (data / "originalPics", data / "images", data) if data else ()
+    paths = (folder / f"{picture.name}.jpg" for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _check_size(path: Path, picture: Picture) -> None:

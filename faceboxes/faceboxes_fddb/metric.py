@@ -8,7 +8,7 @@ positive even where another face is nearby).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,19 @@ THRESHOLDS = 1 - np.arange(1, 1001) / 1000
 
 @dataclass(frozen=True)
 class FoldScore:
-    """One fold: its faces, and per threshold the boxes proposed and the faces found among them."""
+    """One fold: its faces, and per threshold the boxes proposed and the faces found among them.
+
+    Of the boxes in pictures with faces, in order: `owner` is the place of the picture in the fold, `score` the highest score
+    of the box and its successors, `hit` whether it is the first to find a face.
+    """
 
     pictures: int
     faces: int
     proposals: Array
     matched: Array
+    owner: Array
+    score: Array
+    hit: Array
 
     @property
     def ap(self) -> float:
@@ -67,33 +74,52 @@ def evaluate(folds: Sequence[Fold], detections: Mapping[str, Array]) -> list[Fol
             f"{len(missing)} annotated pictures have no entry in the detections: {shorten(missing)}. "
             "A picture without faces still needs one, with the count 0.0."
         )
-    scores = np.concatenate([np.empty(0), *(detections[p.stem][:, 4] for fold in folds for p in fold)])
-    low, high = (min(1.0, scores.min()), max(0.0, scores.max())) if scores.size else (0.0, 1.0)
-    # All scores equal is 0/0 in the original, and every comparison with that false: nothing is proposed.
-    stretch = (lambda s: (s - low) / (high - low)) if high > low else (lambda s: np.full_like(s, -np.inf))
+    stretch = stretched(folds, detections)
     return [_evaluate_fold(fold, detections, stretch) for fold in folds]
 
 
-def _evaluate_fold(fold: Fold, detections: Mapping[str, Array], stretch: Any) -> FoldScore:
-    levels, hits = [np.empty(0)], [np.empty(0, bool)]
-    for picture in fold:
+def stretched(folds: Sequence[Fold], detections: Mapping[str, Array]) -> Callable[[Array], Array]:
+    """Return what stretches scores so that those of all folds together reach from 0 to 1."""
+    scores = np.concatenate([np.empty(0), *(detections[p.stem][:, 4] for fold in folds for p in fold)])
+    low, high = (min(1.0, scores.min()), max(0.0, scores.max())) if scores.size else (0.0, 1.0)
+    # All scores equal is 0/0 in the original, and every comparison with that false: nothing is proposed.
+    return (lambda s: (s - low) / (high - low)) if high > low else (lambda s: np.full_like(s, -np.inf))
+
+
+def levels(scores: Array) -> Array:
+    """Return up to which threshold each box of a picture is proposed, of its boxes' scores in their order.
+
+    At a threshold the original takes all boxes up to the last one that reaches it. A box is therefore in from the
+    highest score among itself and its successors.
+    """
+    return np.maximum.accumulate(scores[::-1])[::-1]
+
+
+def _evaluate_fold(
+    fold: Fold, detections: Mapping[str, Array], stretch: Callable[[Array], Array]
+) -> FoldScore:
+    owners, reached, hits = [np.empty(0, int)], [np.empty(0)], [np.empty(0, bool)]
+    for number, picture in enumerate(fold):
         found = detections[picture.stem]
         if not len(found) or not len(picture.faces):
             continue
         boxes = np.concatenate((found[:, :2], found[:, :2] + found[:, 2:4]), axis=1)
         hits.append(first_hits(boxes, picture.boxes))
-        # At a threshold the original takes all boxes up to the last one that reaches it. A box is therefore
-        # in from the highest score among itself and its successors.
-        levels.append(np.maximum.accumulate(stretch(found[:, 4])[::-1])[::-1])
-    level, hit = np.concatenate(levels), np.concatenate(hits)
+        reached.append(levels(found[:, 4]))
+        owners.append(np.full(len(found), number))
+    score, hit = np.concatenate(reached), np.concatenate(hits)
+    level = stretch(score)
     return FoldScore(
         pictures=len(fold),
         faces=sum(len(picture.faces) for picture in fold),
-        proposals=_reaching(level),
-        matched=_reaching(level[hit]),
+        proposals=reaching(level),
+        matched=reaching(level[hit]),
+        owner=np.concatenate(owners),
+        score=score,
+        hit=hit,
     )
 
 
-def _reaching(levels: Array) -> Array:
+def reaching(levels: Array) -> Array:
     """Count, for each of the 1000 thresholds, the levels at or above it."""
     return len(levels) - np.searchsorted(np.sort(levels), THRESHOLDS, side="left")

@@ -47,4 +47,5 @@ def sources(data: Path) -> dict[str, Path]:
 
 TASK = Task(prepare, finish)
 ANY_PICTURE = Task(prepare_picture, finish)
+SCORE = 0.5  # what scores less is drawn only where it is asked for
 SAME_FACES = partial(same_boxes, pixels=0.05, score=1e-3)

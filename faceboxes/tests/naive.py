@@ -32,10 +32,11 @@ def evaluate(folds, detections):
     """AP per fold, NaN without faces; arguments as `metric.evaluate` takes them."""
     scores = [row[4] for fold in folds for picture in fold for row in detections[picture.stem]]
     low, high = min([1, *scores]), max([0, *scores])
-    return [_fold_ap(fold, detections, low, high) for fold in folds]
+    return [fold_ap(fold, detections, low, high) for fold in folds]
 
 
-def _fold_ap(fold, detections, low, high):
+def fold_ap(fold, detections, low, high):
+    """AP of a fold, with scores stretched from low to high."""
     proposals, matched, faces = np.zeros(1000), np.zeros(1000), 0
     for picture in fold:
         faces += len(picture.faces)

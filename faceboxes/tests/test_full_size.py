@@ -20,6 +20,7 @@ from ascend_tools.testing.exports import seeded_export
 from common.backends.base import run_batch
 from common.backends.deployed import open_deployed, open_model
 from common.backends.torch import run_torch
+from common.export import checkpoint, download
 from common.graph.aipp_file import named_aipp
 from common.graph.aipp_numpy import apply
 from common.graph.outline import describe
@@ -152,7 +153,23 @@ def test_published_weights_agree_with_torch_and_find_every_sample_face(published
     assert 0 <= report["metrics"]["largest difference from torch, loc"] <= 5e-5
     assert report["dataset"] == WHAT
     assert report["verdict"] == "not comparable"
-    assert "not comparable with the published figure: ten sample pictures" in done.stdout
+    assert report["agreement"]["metric"] == {"name": "AP", "value": 1.0, "accepted": 0.99}
+    assert (report["agreement"]["known answers"], report["weights"]) == ("OK", FACTS.checkpoint.file)
+    assert f"{WHAT}, against their annotations:\nFDDB-fold-1 Val AP: 1.0\n" in done.stdout
+    assert done.stdout.endswith("FaceBoxes: export and deployment agree with torch: OK\n")
+    assert len(list((tmp_path / "drawn").glob("*_faces.jpg"))) == 10
+
+
+def test_seeded_weights_agree_with_torch_and_give_the_known_outputs(exported, tmp_path, run, monkeypatch):
+    def no_checkpoint(facts, folder):
+        raise download.UnavailableError("no checkpoint")
+
+    monkeypatch.setattr(checkpoint, "published", no_checkpoint)
+    done = run("evaluate.py", "--model", exported, "--out", tmp_path / "out", "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    report = read_json(tmp_path / "out" / "metrics.json")
+    assert (report["agreement"]["verdict"], report["agreement"]["known answers"]) == ("OK", "OK")
+    assert (report["weights"], report["metrics"].get("AP")) == ("seeded", None)
 
 
 def test_the_face_in_each_portrait_is_found_and_drawn(published_onnx, tmp_path, run):

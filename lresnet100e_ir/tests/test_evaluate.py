@@ -22,15 +22,19 @@ def test_without_data_the_model_is_compared_with_torch_on_sample_pairs(
     assert done.returncode == 0, done.stderr
     assert checkpoints == [named]
     report = read_json(tmp_path / "metrics.json")
-    assert report["metrics"]["accuracy with torch"] == report["metrics"]["accuracy"]
+    agreement = report["agreement"]
+    assert (agreement["verdict"], agreement["known answers"]) == ("OK", "OK")
+    assert (agreement["metric"]["name"], agreement["metric"]["value"]) == ("accuracy", 1.0)
     assert 0 <= report["metrics"]["largest difference from torch, features"] <= 2e-5
-    assert (report["dataset"], report["images"]) == (sample.WHAT, 20)
+    assert 0 < report["metrics"]["accuracy"] <= 1  # the weights are somebody's: the sample pairs are scored
+    assert (report["dataset"], report["images"], report["weights"]) == (sample.WHAT, 20, named.name)
     assert (report["verdict"], report["why"]) == ("not comparable", sample.WHAT)
     assert "agreement with torch on 40 inputs:\n  features: largest difference " in done.stdout
-    assert f"\n  accuracy: torch {report['metrics']['accuracy']!r}\n" in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {
+    assert "\n  accuracy with torch's results as the truth: 1.0000, accepted 0.99\n" in done.stdout
+    assert done.stdout.endswith("\nLResNet100E-IR: export and deployment agree with torch: OK\n")
+    assert {path.name for path in tmp_path.iterdir()} - {"report.html"} == {
         *("model_ir_se100.onnx", "model_ir_se100_sim.onnx"),
-        *("sample", "predictions.sqlite", "pairs.csv", "metrics.json"),
+        *("sample", "pairs.csv", "metrics.json", "report.md", "details"),
     }
     assert np.ptp(read_distances(tmp_path)) > 0.01
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.cli import progress
 from common.errors import GuideError
 from pcb_market.market import Pictures
 from pcb_market.postprocessing import squared_distances, squared_lengths
@@ -21,11 +22,17 @@ RANKS = 100
 
 @dataclass(frozen=True)
 class Scores:
-    """Mean average precision and the match curve, CMC(1) to CMC(100), over the queries that have a match to find."""
+    """Mean average precision and the match curve, CMC(1) to CMC(100), over the queries that have a match to find.
+
+    Of each of these: its place among all `queries`, its average precision, and the rank of its first match, from 0.
+    """
 
     mean_ap: float
     cmc: Array
     counted: int
+    queries: Array
+    precisions: Array
+    ranks: Array
 
     def top(self, k: int) -> float:
         """Return the share of queries whose first match is among the k nearest."""
@@ -50,17 +57,19 @@ def evaluate(query: Float32, gallery: Float32, asked: Pictures, found: Pictures)
     people = np.array([picture.person for picture in found.values()])
     members = {person: np.flatnonzero(people == person) for person in np.unique(people).tolist()}
     lengths = squared_lengths(gallery)
-    precisions, ranks = [], []
-    pictures = list(asked.values())
+    queries, precisions, ranks = [], [], []
+    pictures = list(enumerate(asked.values()))
     count = max(1, BLOCK // len(gallery))
-    for start in range(0, len(query), count):
+    blocks = range(0, len(query), count)
+    for start in progress(blocks, len(blocks), "score", "block"):
         distances = squared_distances(query[start : start + count], gallery, lengths)
-        for row, picture in zip(distances, pictures[start : start + count], strict=True):
+        for row, (number, picture) in zip(distances, pictures[start : start + count], strict=True):
             same = members.get(picture.person, np.empty(0, int))
             elsewhere = cameras[same] != picture.camera
             if elsewhere.any():
                 row[same[~elsewhere]] = np.inf
                 precision, rank = query_scores(row, same[elsewhere])
+                queries.append(number)
                 precisions.append(precision)
                 ranks.append(rank)
     if not ranks:
@@ -68,7 +77,8 @@ def evaluate(query: Float32, gallery: Float32, asked: Pictures, found: Pictures)
             "no query has a picture of the same person from another camera in the gallery; nothing can be measured."
         )
     cmc = np.bincount(ranks, minlength=RANKS)[:RANKS].cumsum() / len(ranks)
-    return Scores(float(np.mean(precisions)), cmc, len(ranks))
+    columns = (np.array(queries), np.array(precisions), np.array(ranks))
+    return Scores(float(np.mean(precisions)), cmc, len(ranks), *columns)
 
 
 def query_scores(distances: Float32, matches: Array) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,12 @@ from common.files import json_text
 from common.report.figures import Figures
 from pcb_market import metric
 from pcb_market.market import Market, persons
+from pcb_market.postprocessing import matrix, squared_distances, squared_lengths
+from pcb_market.units import units_of
 
+Features = Mapping[str, NDArray[np.float32]]
 TOPS = (1, 5, 10)
+NEAREST = 3  # as many pictures of the sample's gallery show one person
 
 
 def score(data: Market, query: NDArray[np.float32], gallery: NDArray[np.float32]) -> Figures:
@@ -44,7 +49,28 @@ def score(data: Market, query: NDArray[np.float32], gallery: NDArray[np.float32]
         names=[picture.path.name for picture in data.pictures.values()],
         text="".join(f"{line}\n" for line in lines),
         files={"PCB_inference_result.json": json_text(table)},
+        units=units_of(data, scores, TOPS),
     )
+
+
+def against(found: Features, truth: Features, queries: int) -> tuple[str, float]:
+    """Return the mean average precision with the NEAREST pictures that another network finds as the right ones.
+
+    1.0 is nothing lost.
+
+    Args:
+        found: the features of all pictures by name, the queries first, 12288 each.
+        truth: those of the other network.
+        queries: how many there are.
+    """
+    distances = []
+    for features in (found, truth):
+        rows = matrix(features.items(), len(features))
+        distances.append(squared_distances(rows[:queries], rows[queries:], squared_lengths(rows[queries:])))
+    ours, theirs = distances
+    nearest = np.sort(np.argsort(theirs, axis=1)[:, :NEAREST], axis=1)
+    precisions = [metric.query_scores(row, right)[0] for row, right in zip(ours, nearest, strict=True)]
+    return "mAP", float(np.mean(precisions))
 
 
 def result_table(data: Market, scores: metric.Scores) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.cli import progress
 from rfcn_voc.detections import Detections
 from rfcn_voc.voc import CLASSES, Objects
 
@@ -27,13 +28,17 @@ RECALLS = np.arange(0, 1.1, 0.1)
 class ClassScore:
     """One class: its easy objects, its detections, its average precision both ways.
 
-    Without easy objects `ap` is 0, as in the original, and `ap_all_points` NaN.
+    Without easy objects `ap` is 0, as in the original, and `ap_all_points` NaN. `rows` are the detections by descending
+    score; `right` and `counted` tell which of these are right, and which count at all.
     """
 
     objects: int
     detections: int
     ap: float
     ap_all_points: float
+    rows: Array = field(default_factory=lambda: np.empty(0, int), repr=False, compare=False)
+    right: Array = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
+    counted: Array = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
 
 
 def mean_ap(scores: Mapping[str, ClassScore]) -> float:
@@ -50,7 +55,7 @@ def mean_ap_all_points(scores: Mapping[str, ClassScore]) -> float:
 def evaluate(objects: Objects, detections: Detections) -> dict[str, ClassScore]:
     """Score detections against the annotated objects of the same pictures; return the classes by name."""
     scores = {}
-    for number, name in enumerate(CLASSES):
+    for number, name in enumerate(progress(CLASSES, len(CLASSES), "score", "class")):
         mine = np.flatnonzero(objects.category == number)
         rows = np.flatnonzero(detections.category == number)
         rows = rows[np.argsort(-detections.score[rows], kind="stable")]  # equal scores stay in order
@@ -61,7 +66,8 @@ def evaluate(objects: Objects, detections: Detections) -> dict[str, ClassScore]:
         right, counted = true_positives(best, difficult)
         total = int(np.count_nonzero(~difficult))
         found, tried = np.cumsum(right), np.cumsum(counted)
-        scores[name] = ClassScore(total, len(rows), *average_precisions(found, tried, total))
+        aps = average_precisions(found, tried, total)
+        scores[name] = ClassScore(total, len(rows), *aps, rows, right, counted)
     return scores
 
 

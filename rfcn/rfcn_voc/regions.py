@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.compare.differences import largest_differences
+from common.compare.with_torch import OTHER_CHECKPOINT
 from common.errors import GuideError
 
 Array = NDArray[Any]
@@ -64,9 +65,16 @@ def compare_regions(found: Sequence[Array], wanted: Sequence[Array]) -> tuple[Ar
     return largest_differences(rows, [rows[same] for rows in wanted]), share
 
 
+def region_problems(share: float, consequence: str = OTHER_CHECKPOINT) -> tuple[str, ...]:
+    """Say what is wrong with a share of equal regions; `consequence` ends the message."""
+    if share >= REGIONS:
+        return ()
+    return (
+        f"{100 * share:.1f} % of torch's regions are the same, fewer than {100 * REGIONS:.0f} %. {consequence}",
+    )
+
+
 def check_regions(share: float, consequence: str) -> None:
     """Refuse that fewer regions than REGIONS are the same; `consequence` ends the message."""
-    if not share >= REGIONS:
-        raise GuideError(
-            f"{100 * share:.1f} % of torch's regions are the same, fewer than {100 * REGIONS:.0f} %. {consequence}"
-        )
+    for problem in region_problems(share, consequence):
+        raise GuideError(problem)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from common.report.figures import Figures
 from rfcn_voc import metric
 from rfcn_voc.detections import Detections
 from rfcn_voc.metric import ClassScore
+from rfcn_voc.units import units_of
 from rfcn_voc.voc import Objects, Voc
 
 
@@ -40,7 +45,29 @@ def score(data: Voc, objects: Objects, detections: Detections) -> Figures:
         counts={"objects": len(objects.category), "objects that are not difficult": easy},
         names=[picture.name for picture in data.pictures.values()],
         text=_table(scores) + "".join(f"{line}\n" for line in lines),
+        units=units_of(data, objects, detections, scores),
     )
+
+
+def against(found: Mapping[str, NDArray[Any]], truth: Mapping[str, NDArray[Any]]) -> tuple[str, float]:
+    """Return VOC's mAP of the objects found, with the better half of another network's as those to find.
+
+    Both are by stem, Nx6 (see `postprocessing.detect`). Of the worse half rounding decides which are among the 100 of a
+    picture. It is the mean over the classes of these objects, over all points; NaN where there is none to find.
+    """
+    places = {stem: number for number, stem in enumerate(truth)}
+    every = _joined(truth, places)
+    best = every.score >= (np.median(every.score) if len(every.score) else 0)
+    easy = np.zeros(np.count_nonzero(best), bool)
+    objects = Objects(every.picture[best], every.category[best], every.boxes[best], easy)
+    return "mAP", metric.mean_ap_all_points(metric.evaluate(objects, _joined(found, places)))
+
+
+def _joined(found: Mapping[str, NDArray[Any]], places: Mapping[str, int]) -> Detections:
+    """Return objects by stem as they are when they are read from files."""
+    picture = np.repeat([places[stem] for stem in found], [len(rows) for rows in found.values()])
+    rows = np.concatenate([np.empty((0, 6)), *found.values()])
+    return Detections(picture, rows[:, 5].astype(np.int64) - 1, rows[:, 4], rows[:, :4] + 1)
 
 
 def _table(scores: Mapping[str, ClassScore]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.cli import progress
 from common.compare.boxes import same_boxes
 from common.engine.task import Inputs, Outputs, Source, Task, file_of
 from common.facts import Tensor
@@ -52,7 +53,8 @@ def sources(data: Path) -> dict[str, Picture]:
 
 def placements(sources: Mapping[str, Source], *, own: bool = False) -> dict[str, Letterbox]:
     """Return how each picture lies on the canvas, from the size in its file's header: what `finish` needs."""
-    return {key: placement(*picture_size(file_of(source), upright=own)) for key, source in sources.items()}
+    listed = progress(sources.items(), len(sources), "sizes")
+    return {key: placement(*picture_size(file_of(source), upright=own)) for key, source in listed}
 
 
 def differences(found: Outputs, wanted: Outputs) -> Array:
@@ -66,4 +68,5 @@ def differences(found: Outputs, wanted: Outputs) -> Array:
 
 TASK = Task(prepare, finish)
 ANY_PICTURE = Task(prepare_picture, finish)
+SCORE = 0.5  # what scores less is drawn only where it is asked for
 SAME_OBJECTS = partial(same_boxes, pixels=0.5, score=1e-3)

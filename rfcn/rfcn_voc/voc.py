@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.cli import shorten
+from common.cli import progress, shorten
 from common.engine.shard import Shard
 from common.errors import GuideError, about
 from common.files import read_bytes, read_text
@@ -151,7 +151,8 @@ def read_objects(data: Voc) -> Objects:
     missing: list[str] = []
     others: Counter[str] = Counter()
     folder = data.folder / "Annotations"
-    for i, picture in enumerate(data.pictures.values()):
+    listed = progress(data.pictures.values(), len(data.pictures), "annotations", "file")
+    for i, picture in enumerate(listed):
         path = folder / f"{picture.name}.xml"
         try:
             content = read_bytes(path)

@@ -69,13 +69,20 @@ def test_the_original_form_is_exported_and_compared_with_im_info(opened, run, tm
     assert done.returncode == 0, done.stderr
     assert asked == [(tmp_path / "rfcn_1.onnx", "original")]
     sizes = [info.tolist()[0][:2] for _, info in network.given]
-    assert sizes == [[512, 512], [600, 512], [512, 770], [512, 768]]
+    assert sizes == [[512, 512], [512, 770]]
     report = read_json(tmp_path / "metrics.json")
     assert report["why"] == sample.WHAT
     assert report["metrics"]["agreement with torch"] == 1
     assert report["metrics"]["regions as torch's"] == 1
-    assert "agreement with torch on 4 inputs:\n  rois: largest difference 0.00e+00" in done.stdout
-    assert "  found: torch 8, deployed 8, the same 8 (100.00 %)\n  regions: 100.0 % the same\n" in done.stdout
+    assert "agreement with torch on 2 inputs:\n  rois: largest difference 0.00e+00" in done.stdout
+    assert (
+        "  found: torch 4, deployed 4, the same 4 (100.00 %)\n  regions as torch's: 1.0000\n" in done.stdout
+    )
+    assert report["agreement"]["metric"] == {"name": "mAP", "value": 1.0, "accepted": 0.99}
+    assert report["weights"] == "a.pth"
+    assert done.stdout.endswith("R-FCN: export and deployment agree with torch: OK\n")
+    drawn = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert drawn == [f"{name}_objects.jpg" for name in sorted(sample.OBJECTS)]
 
 
 def test_the_guides_form_is_exported_with_that_for_atc(monkeypatch, tmp_path):
@@ -106,8 +113,11 @@ def test_an_onnx_file_that_finds_other_regions_is_found_out(opened, run, tmp_pat
     assert "error: 0.3 % of torch's regions are the same, fewer than 90 %" in done.stderr
     assert "Was the ONNX file exported from this checkpoint?" in done.stderr
     # The figures are there all the same.
-    assert "agreement with torch on 4 inputs" in done.stdout
-    assert read_json(tmp_path / "metrics.json")["verdict"] == "not comparable"
+    assert "agreement with torch on 2 inputs" in done.stdout
+    report = read_json(tmp_path / "metrics.json")
+    assert (report["verdict"], report["agreement"]["verdict"]) == ("not comparable", "FAIL")
+    last = "R-FCN: export and deployment agree with torch: FAIL: 0.3 % of torch's regions are the same, fewer than 90 %"
+    assert done.stdout.splitlines()[-1] == last
 
 
 def measure(run, data, out, *more):

@@ -256,7 +256,7 @@ def test_stored_detections_are_scored_again_without_pictures(scored, data, tmp_p
     arguments = ["--detections", str(scored), "--data", str(tmp_path), "--out", str(again)]
     assert postprocess.main(arguments) == 0
     assert metrics(again) == metrics(scored)
-    assert [path.name for path in again.iterdir()] == ["metrics.json"]
+    assert {path.name for path in again.iterdir()} == {"metrics.json", "details", "report.md", "report.html"}
     report = read_json(again / "metrics.json")
     assert (report["backend"], report["precision"]) == (None, None)
     assert report["seconds"].keys() == {"evaluate", "total"}
