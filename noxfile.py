@@ -38,6 +38,7 @@ LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
 OWN_MODEL = ("--model", "-h", "--help")  # after `--`: no export is made for these
 PATHS = ("--model", "--data", "--out", "--read")  # and what follows these are paths
+ONE_MODELS = ("--checkpoint", "--sha256", "--model", "--data", "--out")  # what is one evaluate.py's
 
 built: dict[str, Path] = {}
 made: dict[str, Path] = {}
@@ -146,7 +147,9 @@ def define_model(model: str) -> None:
     def evaluate(session: nox.Session) -> None:
         more = ["requirements-openvino"] if asks_for_openvino(session.posargs) else []
         words = requirements(model, "requirements", "requirements-export", *more)
-        session.install(*words, wheel(session, "common"))
+        # The environment stays: importing torch into a new one takes longer than many a network. The library's version stays
+        # the same while its sources change.
+        session.install("--reinstall-package=ascend-guides-common", *words, wheel(session, "common"))
         session.chdir(session.invoked_from)  # what the paths in the arguments are relative to
         out = f"--out={ROOT / model / 'output'}"
         session.run("python", str(ROOT / model / "evaluate.py"), out, *session.posargs)
@@ -202,7 +205,7 @@ def define_model(model: str) -> None:
     )
     rehearse.__doc__ = f"Walk the README of {model} with stand-ins in the NPU's place, without torch; `-- [--model F] [--data DIR]`."
     measure.__doc__ = f"Measure the throughput of {model} on this machine, without torch; arguments go to ascend_tools.benchmark."
-    nox.session(evaluate, name=f"{model}-eval")
+    nox.session(evaluate, name=f"{model}-eval", reuse_venv=True)
     nox.session(deploy, name=f"{model}-deploy")
     nox.session(rehearse, name=f"{model}-rehearsal")
     nox.session(measure, name=f"{model}-benchmark")
@@ -244,9 +247,27 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(name="eval", venv_backend="none", default=False)
 def evaluate_all(session: nox.Session) -> None:
-    """Measure every model on its embedded default: sample pictures, compared with torch."""
+    """Measure every model on its embedded default, sample pictures, compared with torch; ends with one table."""
+    words = [word.partition("=")[0] for word in session.posargs]
+    if set(ONE_MODELS) & set(words):
+        session.error(
+            f"{', '.join(ONE_MODELS[:-1])} and {ONE_MODELS[-1]} are one network's: nox -s NAME-eval -- ARGUMENTS"
+        )
     for model in MODELS:
         session.notify(f"{model}-eval")
+    if not {"-h", "--help"} & set(words):
+        for model in MODELS:  # the table shows no figures of an earlier run
+            (ROOT / model / "output" / "metrics.json").unlink(missing_ok=True)
+        session.notify("eval-table")
+
+
+@nox.session(name="eval-table", venv_backend="none", default=False)
+def evaluation_table(session: nox.Session) -> None:
+    """Show what the last evaluation of each model gave, without running any; fails where one of them failed."""
+    # Nox's own Python shows it: the table needs no package.
+    session.chdir(session.invoked_from)
+    words = (sys.executable, "-m", "ascend_tools.overview", *(str(ROOT / model) for model in MODELS))
+    session.run(*words, external=True, env={"PYTHONPATH": str(ROOT / "ascend_tools" / "src")})
 
 
 @nox.session(venv_backend="none", default=False)

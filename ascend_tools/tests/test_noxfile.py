@@ -187,6 +187,42 @@ def test_a_session_of_all_models_is_each_models_own(name, alone, noxfile):
         noxfile.nox.sessions[name](Session("--data", "d"))
 
 
+@pytest.mark.parametrize(("words", "shown"), [([], True), (["--limit", "2"], True), (["--help"], False)])
+def test_an_evaluation_of_all_ends_with_a_table_of_its_own_figures(
+    words, shown, noxfile, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    old = [tmp_path / model / "output" / "metrics.json" for model in noxfile.MODELS]
+    for path in old[1:]:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    session = Session(*words)
+    session.notify = session.commands.append
+    noxfile.nox.sessions["eval"](session)
+    assert session.commands == [f"{model}-eval" for model in noxfile.MODELS] + ["eval-table"] * shown
+    assert [path.exists() for path in old] == [False] + [not shown] * 4
+
+
+@pytest.mark.parametrize("words", [["--data", "d"], ["--model=f.onnx"], ["--out", "o"], ["--checkpoint=f"]])
+def test_an_evaluation_of_all_takes_nothing_that_is_one_models(words, noxfile, tmp_path, monkeypatch):
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    with pytest.raises(AbortedError, match="nox -s NAME-eval -- ARGUMENTS"):
+        noxfile.nox.sessions["eval"](Session(*words))
+
+
+def test_the_table_is_shown_by_noxs_own_python(noxfile):
+    session, folders, settings = Session("--limit", "2"), [], {}
+    run = session.run
+    session.run = lambda *words, **options: settings.update(options) or run(*words)
+    session.chdir = folders.append
+    noxfile.nox.sessions["eval-table"](session)
+    directories = [str(noxfile.ROOT / model) for model in noxfile.MODELS]
+    assert session.commands == [[sys.executable, "-m", "ascend_tools.overview", *directories]]
+    assert folders == [session.invoked_from]
+    # What nox's own Python has of the repository's packages is this path alone.
+    assert Path(settings["env"]["PYTHONPATH"], "ascend_tools", "overview.py").is_file()
+
+
 def test_a_benchmark_that_is_none_is_told_before_anything_is_installed(noxfile):
     with pytest.raises(
         AbortedError, match="nosuch: no such benchmark; there are host, end_to_end, .*, faceboxes, "
