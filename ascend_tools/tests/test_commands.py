@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from ascend_tools.testing.twin import Twin
+from common.compare import known
 from common.export import checkpoint, download
 
 
@@ -33,6 +34,7 @@ def twin(folder, facts, monkeypatch):
 
     monkeypatch.setattr(evaluate, "load", lambda checkpoint: network)
     monkeypatch.setattr(evaluate, "export_to", export_to)
+    monkeypatch.setattr(known, "_by_name", lambda *_: {})  # a twin's outputs are not the recorded ones
     return network
 
 
@@ -52,16 +54,24 @@ def report_of(out):
 def test_without_any_checkpoint_seeded_weights_are_announced_and_agree(facts, run, tmp_path):
     done = run("evaluate.py", "--out", tmp_path, "--limit", 10)
     assert done.returncode == 0, done.stderr
-    assert f"WARNING: could not download {facts.checkpoint.file}" in done.stderr
-    assert "going on with SEEDED RANDOM WEIGHTS, NOT THE PUBLISHED ONES" in done.stderr
+    assert done.stderr.startswith(
+        "seeded random weights stand in: no checkpoint found; section 3.1 of the README"
+    )
     report = report_of(tmp_path)
+    assert report["agreement"]["verdict"] == "OK"
+    assert report["agreement"]["known answers"] == "OK"
+    assert report["agreement"]["metric"]["value"] == 1
+    assert report["weights"] == "seeded"
+    assert not facts.accuracy.published.keys() & report["metrics"].keys()  # of made-up annotations
+    assert done.stdout.splitlines()[-1] == f"{facts.title}: export and deployment agree with torch: OK"
     assert report["why"] == f"{report['dataset']}; seeded random weights, not the published ones"
     assert report["verdict"] == "not comparable"
     assert f"{tmp_path / 'metrics.json'}: the figures above" in done.stdout
     for tensor in facts.outputs:
         assert f"  {tensor.name}: largest difference " in done.stdout
         assert report["metrics"][f"largest difference from torch, {tensor.name}"] <= tensor.tolerance
-    assert {"export", "preprocess", "infer", "postprocess", "evaluate", "total"} <= report["seconds"].keys()
+    stages = {"export", "preprocess", "infer", "postprocess", "evaluate", "run", "total"}
+    assert stages <= report["seconds"].keys()
 
 
 def test_a_damaged_published_checkpoint_is_not_replaced_by_seeded_weights(
@@ -90,7 +100,23 @@ def test_an_onnx_file_of_another_checkpoint_is_found_out(facts, work, twin, run,
     assert done.returncode == 1
     assert f"error: output {facts.outputs[-1].name!r} differs from torch by " in done.stderr
     assert "Was the ONNX file exported from this checkpoint?" in done.stderr
-    assert (tmp_path / "metrics.json").exists()  # what was measured is written all the same
+    agreement = report_of(tmp_path)["agreement"]  # what was measured is written all the same
+    assert agreement["verdict"] == "FAIL"
+    assert agreement["why"].startswith(f"output {facts.outputs[-1].name!r} differs from torch by ")
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"{facts.title}: export and deployment agree with torch: FAIL: output ")
+
+
+@pytest.mark.usefixtures("offline", "twin")
+def test_a_sample_run_that_ends_with_an_error_fails_in_its_last_line(facts, run, tmp_path):
+    graph = "(float[N,3,4,4] image) => (float[N,3,4,4] other) { other = Relu(image) }"
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 7, opset_import: ["" : 11]> other {graph}'), path)
+    done = run("evaluate.py", "--model", path, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"{facts.title}: export and deployment agree with torch: FAIL: {path}: ")
+    assert report_of(tmp_path / "out")["agreement"]["verdict"] == "FAIL"
 
 
 def test_a_checkpoint_that_would_not_be_used_is_wrong_usage(work, run):

@@ -112,6 +112,7 @@ def test_every_script_imports_the_hint_before_all_else(folder):
         ("task", {"prepare", "finish"}),
         ("network", {"load_checkpoint", "seeded"}),
         ("scoring", {"score"}),
+        ("units", {"units_of"}),
         ("sample", {"write_sample"}),
     ],
 )

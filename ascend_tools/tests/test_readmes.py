@@ -266,8 +266,8 @@ def bring(folder: Path, rehearsal: Path) -> None:
     (data if data.is_dir() else data.parent).joinpath("readme.txt").write_text("what came with the pictures")
     if facts.name == "rfcn":
         two_parts(data)
-        for name in ("astronaut", "hopper"):  # two pictures are enough; the module is a copy
-            del sample.OBJECTS[name]
+        # To the twin, all that is on the second picture is one class; the module is a copy.
+        sample.OBJECTS["coffee"] = sample.OBJECTS.pop("chelsea")
     face = np.full((112, 112, 3), 100, np.uint8)
     names = ("family.jpg", "team.png", "street.jpg", "someone.jpg", "people/b.jpg", "a.png", "b.png", "c.png")
     for size, name in enumerate(names, 20):

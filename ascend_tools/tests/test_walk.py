@@ -51,7 +51,7 @@ def test_a_program_that_never_ends_is_given_up(shell):
         ("pip install ../common", "install"),
         ("python faceboxes_pth2onnx.py --trained_model a", "export"),
         ("python evaluate.py --data FDDB", "torch"),
-        ("python evaluate.py --form original --cuda --data data | tee gpu.log", "torch"),
+        ("python evaluate.py --form original --cuda --data data --out output/gpu | tee gpu.log", "torch"),
         ("python evaluate.py --backend om --model a.om --data FDDB", None),
         ("python evaluate.py -g ./ground_truth", None),
         ("python -m common.infer --model a.onnx --loop 20 --out b", "speed"),
