@@ -27,6 +27,8 @@ from common.report.units import Units, read
 JSON, FLIPS = "comparison.json", "flips.csv"
 SETTINGS = ("dataset", "why", "weights", "backend", "precision", "batch size", "provenance", "versions")
 MEASURED = ("images", "metrics", "images/s", "peak memory in MiB", "seconds")
+# What is annotated, of all kinds of units; the rest is what was found.
+TRUTH = {"truth_unit", "truth_class", "classes", "truths", "fold", "same", "tops", "recalls", "thresholds"}
 _SHOWN = 3  # of the worst flips, and of the best
 _WIDTH = 36  # characters of a cell at most, on the screen
 
@@ -169,20 +171,9 @@ def unlike(first: Units, second: Units) -> str:
             if names
         )
         return f"other {plural}: {listed or 'the same in another order'}"
-    truth = {
-        "truth_unit",
-        "truth_class",
-        "classes",
-        "truths",
-        "fold",
-        "same",
-        "tops",
-        "recalls",
-        "thresholds",
-    }
     others = sorted(
         name
-        for name in truth & first.arrays.keys()
+        for name in TRUTH & first.arrays.keys()
         if not np.array_equal(first.arrays[name], second.arrays[name])
     )
     return f"other annotations ({', '.join(others)})" if others else ""
