@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from common import alone, cli, rehearsal
-from common.backends.base import choose_batch_size
+from common.backends.base import choose_batch_size, emulation_of
 from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_model
+from common.backends.emulation import chosen
 from common.backends.om import check_precision, precision_of
 from common.engine.repeat import check_batch_size, repeat
 from common.engine.result_files import FORMATS, begin, infer, result_paths, write_output
@@ -53,7 +54,7 @@ def _model_hash(path: Path) -> str:
 def _use_tool(options: argparse.Namespace, paths: Sequence[Path]) -> None:
     """Have one of the NPU's tools run the inputs whose results are missing, or made-up data."""
     runtime, out, suffix = (
-        Runtime(options.backend, options.provider, options.device, options.precision),
+        Runtime(options.backend, options.provider, options.device, options.precision, chosen(options)),
         options.out,
         options.output_format,
     )
@@ -73,7 +74,7 @@ def _use_tool(options: argparse.Namespace, paths: Sequence[Path]) -> None:
     this = {
         "model": _model_hash(om.path),
         "backend": f"om by {program.tool.name}" + (f" {rehearsal.SUFFIX}" if rehearsed else ""),
-        "precision": "float32" if rehearsed else precision_of(om.record),
+        "precision": rehearsal.precision(om.path) if rehearsed else precision_of(om.record),
         "aipp": repr(aipp),
         "format": suffix,
     }
@@ -146,6 +147,7 @@ def _use_model(options: argparse.Namespace, paths: Sequence[Path]) -> None:
             "precision": deployed.precision,
             "aipp": repr(aipp),
             "format": options.output_format,
+            **({"emulation": emulation_of(deployed)} if emulation_of(deployed) else {}),
         }
         alone.take(options.out)
         todo = begin(paths, options.out, this, len(deployed.outputs))

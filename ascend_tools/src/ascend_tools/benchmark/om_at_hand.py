@@ -58,8 +58,8 @@ def look_for_om(plan: Plan, onnx: Onnx) -> Iterator[Candidate | LeftOut]:
     by_precision: dict[tuple[str, bool], dict[int | None, Path]] = {}
     for size, path in sorted(found.items()):
         rehearsed = rehearsal.is_rehearsed_om(path)
-        precision = om.precision_of(om_record.read(path))
-        by_precision.setdefault(("float32" if rehearsed else precision, rehearsed), {})[size] = path
+        precision = rehearsal.precision(path) if rehearsed else om.precision_of(om_record.read(path))
+        by_precision.setdefault((precision, rehearsed), {})[size] = path
     for (precision, rehearsed), models in by_precision.items():
         device = "CPU" if rehearsed else card_of(soc) or soc
         yield Candidate(NAME, device, precision, models, rehearsal=rehearsed, devices=len(devices))

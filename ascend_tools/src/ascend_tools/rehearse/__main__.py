@@ -41,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="How many of them share a card (default: 4 of Ascend310, 2 of Ascend910_9392 and its like, else 1; of 310P "
         "chips a Duo has 2).",
     )
+    add(
+        "--half",
+        action="store_true",
+        help="Have OM files compute in half precision as ATC's options say, emulated on the CPU, which takes up to three "
+        "times as long (default: in float32, whatever they say).",
+    )
     add("--faults", action="store_true", help="List the faults that the stand-ins make on request, and end.")
     options = arguments.parse_args(argv)
     if options.faults:
@@ -54,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise GuideError(f"--soc: expected a chip as ATC names it, as in Ascend310P3, found {options.soc!r}.")
     if options.chips > _MOST:
         raise GuideError(f"--chips: expected at most {_MOST}, found {options.chips}.")
-    layout.write(options.folder, settings.Settings(options.soc, options.chips, per_card=options.per_card))
+    made = settings.Settings(options.soc, options.chips, per_card=options.per_card, half=options.half)
+    layout.write(options.folder, made)
     script = shlex.quote(str(options.folder.resolve() / "set_env.sh"))
     print(f"{options.folder}: {options.chips} x {options.soc}, without an NPU. Now: source {script}")
     return 0

@@ -1,7 +1,11 @@
-"""The rehearsal's OM file: written as ATC's options say, and run by ONNX Runtime on the CPU; form in `om_header`."""
+"""The rehearsal's OM file: written as ATC's options say, and run by ONNX Runtime on the CPU; form in `om_header`.
+
+Where the rehearsal's settings ask for it, the rounding of half precision is written into its network.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +16,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from ascend_tools.rehearse import settings
 from ascend_tools.rehearse.om_graph import Prepared, prepare
 from ascend_tools.rehearse.om_header import (
     DYNAMIC_BATCH_SIZE_INVALID,
@@ -28,13 +33,16 @@ from ascend_tools.rehearse.om_header import (
     sealed,
 )
 from ascend_tools.rehearse.pieces import Network
+from ascend_tools.rehearse.vendor_operators import types_of as vendors_types
 from ascend_tools.rehearse.vendor_operators import unknown_operators
 from common.cli import counted, shorten
-from common.errors import GuideError
+from common.errors import GuideError, about
 from common.files import staged
 from common.graph import outline
 from common.graph.bounds import check_ends, check_tensors, check_values
 from common.graph.external import load_weights
+from common.graph.float16 import emulate
+from common.graph.float16_modes import modes as modes_of
 
 Array = NDArray[Any]
 
@@ -61,9 +69,14 @@ def write(path: Path, onnx_path: Path, options: Mapping[str, str]) -> Header:
     _check(onnx_path, proto)
     if unknown := unknown_operators(proto):
         raise UnknownOperatorsError(onnx_path, unknown)
-    prepared = prepare(proto, options)
+    prepared, half = prepare(proto, options), ""
     del proto
-    network = Network(prepared.proto, onnx_path)
+    if settings.is_half():
+        modes = modes_of(options, options.get("soc_version", ""))
+        with about(onnx_path):
+            emulated = emulate(prepared.proto, modes, vendors_types(prepared.proto))
+        prepared, half = dataclasses.replace(prepared, proto=emulated.proto), f"{modes}; {emulated}"
+    network = Network(prepared.proto, onnx_path, optimise=not half)
     try:
         for value, (dtype, _) in zip(prepared.proto.graph.output, network.described(), strict=True):
             # --out_nodes may name an inner one, of a type not on record
@@ -81,6 +94,7 @@ def write(path: Path, onnx_path: Path, options: Mapping[str, str]) -> Header:
         gears=prepared.gears,
         onnx_bytes=len(source),
         sha256="",
+        half=half,
     )
     header = sealed(header, source)
     with staged(path) as temporary, temporary.open("wb") as file:
@@ -160,7 +174,7 @@ class RehearsedOm:
         self.inputs, self.outputs = header.inputs, header.outputs
         self.soc, self.gears = header.soc, header.gears
         self._names = [value.name for value in outline.describe(proto).inputs]
-        self._network = Network(proto, path)
+        self._network = Network(proto, path, optimise=not header.half)
 
     @property
     def batch_size(self) -> int | None:

@@ -1,7 +1,7 @@
 """What ATC's options make of a network: sizes, AIPP, which outputs in which order, and their types.
 
 Source: CANN documentation, "ATC" (atlasatc): --input_shape, --dynamic_batch_size, --insert_op_conf, --out_nodes,
---output_type, --input_fp16_nodes. Precision is ONNX Runtime's float32 whatever the options say of it.
+--output_type, --input_fp16_nodes. Precision is not decided here: it is float32, or written into the graph afterwards.
 """
 
 from __future__ import annotations

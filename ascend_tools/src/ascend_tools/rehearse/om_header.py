@@ -45,10 +45,11 @@ class Described(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: int
 
 
-class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The line of JSON: what the OM was converted with, what it takes and gives, and the ONNX behind it.
 
-    `gears` are the batch sizes of --dynamic_batch_size, `sha256` is of all else in the line and of the ONNX.
+    `gears` are the batch sizes of --dynamic_batch_size, `sha256` is of all else in the line and of the ONNX. `half` says
+    in words how half precision is emulated in it, nothing where it computes in float32.
     """
 
     soc: str
@@ -58,6 +59,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gears: tuple[int, ...]
     onnx_bytes: int
     sha256: str
+    half: str = ""
 
 
 def sealed(header: Header, source: bytes) -> Header:

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ascend_tools.rehearse.vendor_operators import is_vendors, run
+from ascend_tools.rehearse.vendor_operators import is_vendors, run, types_of
 from common.backends.onnxruntime import limit_memory, open_session
 from common.errors import GuideError, about
 from common.graph.bounds import memory
@@ -44,11 +44,11 @@ class _Piece:
 
 
 class Network:
-    """An open network; `path` is what messages call it."""
+    """An open network; `path` is what messages call it. Without `optimise` its graph is run as it is written."""
 
-    def __init__(self, proto: onnx.ModelProto, path: Path) -> None:
+    def __init__(self, proto: onnx.ModelProto, path: Path, *, optimise: bool = True) -> None:
         graph = proto.graph
-        self._path = path
+        self._path, self._optimise = path, optimise
         self.outputs = [value.name for value in graph.output]
         self._kinds: dict[str, tuple[int, Shape | None]] = {
             value.name: (value.type.tensor_type.elem_type, _shape(value))
@@ -58,7 +58,7 @@ class Network:
         self._constants: dict[str, Array] = {}
         most = memory(proto)
         if not any(map(is_vendors, graph.node)):
-            piece = _Piece(session=open_session(proto.SerializeToString(), path, most))
+            piece = _Piece(session=open_session(proto.SerializeToString(), path, most, optimise=optimise))
             piece.inputs = [value.name for value in piece.session.get_inputs()]
             piece.outputs = self.outputs
             self._pieces = [piece]
@@ -98,15 +98,13 @@ class Network:
         most: int,
     ) -> None:
         """Open what ONNX Runtime runs of a piece, and note what is known of ATC's own operators' outputs."""
+        types = types_of(proto)
         for node in piece.own:
             self._constants |= {
                 name: numpy_helper.to_array(weights[name]) for name in node.input if name in weights
             }
-            for name in node.output:  # the last of NMS is a count
-                count = (
-                    node.op_type == "BatchMultiClassNMS" and name == node.output[-1] and len(node.output) == 4
-                )
-                self._kinds.setdefault(name, (TensorProto.INT32 if count else TensorProto.FLOAT, None))
+            for name in node.output:
+                self._kinds.setdefault(name, (types[name], None))
         if not piece.outputs:
             return
         graph = helper.make_graph(
@@ -117,7 +115,7 @@ class Network:
             [weights[name] for name in _used(piece.nodes) if name in weights],
         )
         part = helper.make_model(graph, opset_imports=proto.opset_import, ir_version=proto.ir_version)
-        piece.session = open_session(part.SerializeToString(), self._path, most)
+        piece.session = open_session(part.SerializeToString(), self._path, most, optimise=self._optimise)
         self._note(piece)
 
     def _note(self, piece: _Piece) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from common import rehearsal
 from common.errors import GuideError
 
-FILE = "rehearsal.json"
+FILE = rehearsal.SETTINGS
 SOC = "Ascend310P3"
 CANN = "8.0.RC3-rehearsal"  # what stands in for the version of CANN
 
@@ -18,13 +18,15 @@ CANN = "8.0.RC3-rehearsal"  # what stands in for the version of CANN
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The chip as ATC names it, for example Ascend310P3, how many of them there are, and the release.
 
-    `per_card` is how many of them share a card, 0 for as many as usual; of 310P chips a Duo has two.
+    `per_card` is how many of them share a card, 0 for as many as usual; of 310P chips a Duo has two. With `half` OM files
+    are made that compute in half precision as their options say, emulated.
     """
 
     soc: str = SOC
     chips: int = 1
     cann: str = CANN
     per_card: int = 0
+    half: bool = False
 
 
 def read(folder: Path) -> Settings:
@@ -36,6 +38,11 @@ def read(folder: Path) -> Settings:
         raise GuideError(
             f"{path}: not a rehearsal's settings: {error}; write them again: python -m ascend_tools.rehearse {folder}"
         ) from None
+
+
+def is_half() -> bool:
+    """Tell whether OM files are to compute in half precision; outside of a rehearsal they are not."""
+    return rehearsal.is_active() and current().half
 
 
 def current() -> Settings:

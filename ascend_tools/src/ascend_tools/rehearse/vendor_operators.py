@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import TensorProto, helper
 
 from common.errors import GuideError
 from common.graph.bounds import VALUES
@@ -184,6 +184,17 @@ _OPERATORS: Mapping[str, Callable[..., tuple[Array, ...]]] = {
 def is_vendors(node: onnx.NodeProto) -> bool:
     """Tell whether a node is one of ATC's own operators that are known here."""
     return node.op_type in _OPERATORS and node.domain in _STANDARD
+
+
+def types_of(proto: onnx.ModelProto) -> dict[str, int]:
+    """Return the element types of what ATC's own operators make in a model, by the tensor's name."""
+    return {
+        # the last of NMS is a count
+        name: TensorProto.INT32 if node.op_type == "BatchMultiClassNMS" and place == 3 else TensorProto.FLOAT
+        for node in proto.graph.node
+        if is_vendors(node)
+        for place, name in enumerate(node.output)
+    }
 
 
 def run(node: onnx.NodeProto, inputs: Sequence[Array]) -> list[Array]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from common.errors import GuideError
 from common.graph.bounds import INPUT
 from common.graph.outline import Shape, Value, item_shape
+from common.report.emulated import EMULATED
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,6 +56,12 @@ def models_of(deployed: Backend) -> Sequence[Backend]:
     """Return the network on each of its devices, for `engine.stream.run`; mostly there is one."""
     models: Sequence[Backend] = getattr(deployed, "models", (deployed,))
     return models
+
+
+def emulation_of(deployed: Backend) -> str:
+    """Return how a backend emulates half precision, nothing where it does not."""
+    told: str = getattr(deployed, "emulation", "")
+    return told
 
 
 def network_seconds(deployed: Backend, calls: float, count: int, batch_size: int) -> float:
@@ -138,7 +145,8 @@ def check_outputs(deployed: Backend, outputs: Sequence[Array]) -> None:
     """Refuse outputs that are not finite."""
     for value, output in zip(deployed.outputs, outputs, strict=True):
         if not _is_finite(output):
-            remedy = _OVERFLOW if deployed.name.startswith("om ") else ""
+            on_npu = deployed.name.startswith("om ") or deployed.precision == EMULATED
+            remedy = _OVERFLOW if on_npu else ""
             raise GuideError(f"output {value.name!r} holds values that are not finite.{remedy}")
 
 

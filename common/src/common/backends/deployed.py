@@ -6,11 +6,12 @@ import argparse
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.backends import om, openvino, providers, trial
+from common.backends import emulation, om, openvino, providers, trial
 from common.backends.base import Backend
+from common.backends.emulation import Emulation
 from common.backends.onnxruntime import OnnxRuntime
 from common.backends.openvino import OpenVino
 from common.backends.providers import CPU, CUDA, provider
@@ -21,6 +22,7 @@ from common.graph.aipp_check import chip_inputs
 from common.graph.aipp_file import named_aipp
 from common.graph.outline import Graph
 from common.npu_tools import om_record
+from common.report.emulated import EMULATED
 
 BACKENDS = ("onnxruntime", "openvino", "om", "auto")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -34,13 +36,14 @@ class Runtime:
 
     `backend` is a name of BACKENDS, or None for what the file's suffix calls for; `provider` is ONNX Runtime's;
     `devices` are the NPU's that run an OM file, by `npu-smi info`'s column Device, none for the first; `precision` is a
-    name of PRECISIONS, or None for float32, and for an OM file's own.
+    name of PRECISIONS or EMULATED, or None for float32, and for an OM file's own; `emulation` is for EMULATED.
     """
 
     backend: str | None = None
     provider: str = CPU
     devices: tuple[int, ...] = ()
     precision: str | None = None
+    emulation: Emulation = field(default_factory=Emulation)
 
     def backend_of(self, path: Path) -> str:
         """Return the backend that runs a file; a choice that contradicts its suffix or itself is an error."""
@@ -69,12 +72,16 @@ class Runtime:
             raise GuideError(
                 f"--provider is ONNX Runtime's, and --backend {backend} runs on the CPU. Leave one of them out."
             )
-        if backend == "onnxruntime":
+        emulation.check(self.emulation, backend, self.precision)
+        if backend == "onnxruntime" and (self.provider, self.precision) != (CPU, EMULATED):
             providers.check_precision(self.provider, self.precision)
 
 
 def add_backend(arguments: argparse.ArgumentParser) -> None:
-    """Add `--backend`, `--precision`, `--provider`, the guides' `--cuda`, and `--device`, see `chosen_runtime`."""
+    """Add `--backend`, `--precision`, `--provider`, the guides' `--cuda`, and `--device`, see `chosen_runtime`.
+
+    And what an emulation is told, see `emulation.add_arguments`.
+    """
     arguments.add_argument(
         "--backend",
         choices=BACKENDS,
@@ -83,10 +90,12 @@ def add_backend(arguments: argparse.ArgumentParser) -> None:
     )
     arguments.add_argument(
         "--precision",
-        choices=PRECISIONS,
+        choices=(*PRECISIONS, EMULATED),
         help="What the network computes in. bfloat16 and float16 take --backend openvino or auto, and a CPU that has "
-        "them (default: float32; an .om file has the one that it was made with, and refuses another).",
+        f"them; {EMULATED} takes any CPU, and gives the results that an NPU would have in half precision "
+        "(default: float32; an .om file has the one that it was made with, and refuses another).",
     )
+    emulation.add_arguments(arguments)
     either = arguments.add_mutually_exclusive_group()
     either.add_argument(
         "--provider",
@@ -122,7 +131,8 @@ def _devices(text: str) -> tuple[int, ...]:
 
 def chosen_runtime(options: argparse.Namespace) -> Runtime:
     """Return what the arguments of `add_backend` say, beside `--model`; what is not installed here is told at once."""
-    runtime = Runtime(options.backend, options.provider, options.device, options.precision)
+    chosen = emulation.chosen(options)
+    runtime = Runtime(options.backend, options.provider, options.device, options.precision, chosen)
     # An ONNX file that an OM file will be made of is none that --backend om runs.
     named = options.model if runtime.backend != "om" or str(options.model).endswith(".om") else None
     backend = runtime.backend_of(named) if named else runtime.backend or "onnxruntime"
@@ -146,6 +156,8 @@ def open_model(
     optimise: bool = True,
     batch_size: int = 1,
     at_once: int = 1,
+    facts: Facts | None = None,
+    folder: Path = Path(),
 ) -> Backend:
     """Open a model with the backend that `runtime` names or its suffix calls for.
 
@@ -153,6 +165,7 @@ def open_model(
     `at_once` allows. With `aipp`, the inputs that it is for are uint8 NHWC, as an OM file's are. `names` are what an OM
     file's inputs and outputs are called here, see `om.open_om`. Without `optimise` a graph is run as it is written, which
     is how two graphs are compared: an optimiser can turn different ones into the same. `batch_size` is that of the batches which will be run, and `at_once` how many of them there are.
+    `facts` and `folder` are the model directory's, for an emulation, see `emulation.modes_for`.
     """
     runtime = runtime or Runtime()
     backend, precision = runtime.backend_of(path), runtime.precision or "float32"
@@ -174,6 +187,7 @@ def open_model(
         optimise=optimise,
         batch_size=batch_size,
         at_once=at_once,
+        half=emulation.modes_for(runtime.emulation, facts, folder) if precision == EMULATED else None,
     )
 
 
@@ -199,7 +213,17 @@ def open_deployed(
     )
     if aipp and (runtime or Runtime()).backend_of(path) == "om":
         om_record.check_file(path, "insert_op_conf", folder / str(facts.atc.options["insert_op_conf"]))
-    opened = open_model(path, runtime, aipp, names, optimise=optimise, batch_size=batch_size, at_once=at_once)
+    opened = open_model(
+        path,
+        runtime,
+        aipp,
+        names,
+        optimise=optimise,
+        batch_size=batch_size,
+        at_once=at_once,
+        facts=facts,
+        folder=folder,
+    )
     with ExitStack() as stack:
         stack.push(opened)
         check_network(path, opened, facts, optional, aipp)

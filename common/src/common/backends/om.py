@@ -96,7 +96,7 @@ def check_precision(path: Path, asked: str | None) -> None:
     if asked is None:
         return
     record = om_record.read(path)
-    own = precision_of(record)
+    own = rehearsal.precision(path) if record and record.rehearsal else precision_of(record)
     if record is None:
         raise GuideError(
             f"{path}: has no record beside it that says what it computes in; leave --precision out."
@@ -119,7 +119,7 @@ class Om:
             found = process.opened()
         rehearsed = rehearsal.is_rehearsed_om(path)
         self.name = f"om by {found.library}{f' {rehearsal.SUFFIX}' if rehearsed else ''}"
-        self.precision = "float32" if rehearsed else precision_of(record)
+        self.precision = rehearsal.precision(path) if rehearsed else precision_of(record)
         self._described = found.inputs
         self._dynamic = any(value.shape[:1] == (DYNAMIC,) for value in found.inputs)
         told = record.options.get("dynamic_batch_size", "") if record else ""

@@ -6,19 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from common import threads
 from common.backends import providers
 from common.backends.base import Array, random_feeds
 from common.backends.source import read_source
 from common.errors import GuideError
 from common.graph.aipp import Aipp
+from common.graph.float16_modes import Modes
+from common.graph.float16_rounding import rounded
+from common.report.emulated import EMULATED
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_CHECKED = 4096  # numbers of an output
+
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU, or with another of its providers.
+    """ONNX Runtime on the CPU, or with another of its providers; with `half`, as an NPU computes in half precision.
+
+    `emulation` says how half precision is emulated, if it is.
 
     On the CPU, `models` is the network once for each batch that may be run at the same time: one session serves them all,
     since `run` may be called in several threads.
@@ -33,10 +42,15 @@ class OnnxRuntime:
         optimise: bool = True,
         batch_size: int = 1,
         at_once: int = 1,
+        half: Modes | None = None,
     ) -> None:
-        source = read_source(path, aipp)
+        source = read_source(path, aipp, half=half)
         self.name = "onnxruntime" if provider == providers.CPU else f"onnxruntime {provider}"
-        self.precision = providers.precision(provider)
+        self.precision = EMULATED if half else providers.precision(provider)
+        self.emulation = f"{half}; {source.told}" if half else ""
+        self._path, self._half = path, source.half
+        if half:
+            print(f"{path}: half precision emulated: {self.emulation}")
         self.identity, self.inputs, self.outputs = source.identity, source.inputs, source.outputs
         _, calls = source.calls(batch_size, at_once)
         needed = source.batch_memory(batch_size)
@@ -44,7 +58,7 @@ class OnnxRuntime:
         most = source.most + (self._calls - 1) * needed
         feeds = {} if provider == providers.CPU else random_feeds(self.inputs, 1)
         self._session = open_session(
-            source.data, path, most, provider, feeds, optimise=optimise, at_once=self._calls
+            source.data, path, most, provider, feeds, optimise=optimise and not half, at_once=self._calls
         )
 
     @property
@@ -58,7 +72,20 @@ class OnnxRuntime:
             arrays: list[Array] = self._session.run([value.name for value in self.outputs], dict(feeds))
         except Exception as error:  # noqa: BLE001  as above
             raise GuideError(f"ONNX Runtime cannot run this model on this input: {error}") from None
+        self._check_half(arrays)
         return arrays
+
+    def _check_half(self, arrays: Sequence[Array]) -> None:
+        """Refuse outputs that are to be in half precision and are not: then the rounding was changed."""
+        for value, array in zip(self.outputs, arrays, strict=True):
+            part = array.reshape(-1)[:_CHECKED]
+            if value.name in self._half and not np.array_equal(
+                part, rounded(part, saturates=False), equal_nan=True
+            ):
+                raise GuideError(
+                    f"{self._path}: output {value.name!r} is not in half precision as it is to be: this ONNX Runtime "
+                    f"changes the emulation; install another version of it than {providers.library().__version__}."
+                )
 
     def __enter__(self) -> Self:
         return self

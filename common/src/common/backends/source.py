@@ -11,6 +11,8 @@ from common.graph.aipp import Aipp
 from common.graph.aipp_onnx import fold
 from common.graph.bounds import memory, weights, working
 from common.graph.external import network_hash
+from common.graph.float16 import emulate
+from common.graph.float16_modes import Modes
 from common.graph.outline import Value
 
 
@@ -19,7 +21,8 @@ class Source:
     """A network to load: `data` is the path of its file, or an ONNX file's bytes; `identity` is a backend's.
 
     `most` are the bytes that running it may take, `weights` those of its weights, and `working` those that a batch takes
-    beside them, of a dynamic batch each item: see `common.graph.bounds`.
+    beside them, of a dynamic batch each item: see `common.graph.bounds`. Where half precision is emulated, `half` are the
+    outputs that are rounded to it, and `told` says of how many nodes that is.
     """
 
     data: str | bytes
@@ -29,6 +32,8 @@ class Source:
     most: int
     weights: int
     working: int
+    half: tuple[str, ...] = ()
+    told: str = ""
 
     def calls(self, batch_size: int, at_once: int) -> tuple[int, int]:
         """Return the size of the batches that are run, and how many, where `at_once` batches of `batch_size` are there.
@@ -45,23 +50,35 @@ class Source:
         return self.working * (1 if built else batch_size)
 
 
-def read_source(path: Path, aipp: Aipp | None = None, *, channels_last: bool = False) -> Source:
-    """Check an ONNX file, and return what to load. With `aipp`, the inputs that it is for are uint8 NHWC, see `fold`."""
+def read_source(
+    path: Path, aipp: Aipp | None = None, *, channels_last: bool = False, half: Modes | None = None
+) -> Source:
+    """Check an ONNX file, and return what to load. With `aipp`, the inputs that it is for are uint8 NHWC, see `fold`.
+
+    With `half`, its graph is rewritten to compute in half precision, see `emulate`.
+    """
     proto = outline.load(path)
     if aipp:
         with about(path):
             proto = fold(proto, aipp, channels_last=channels_last)
+    identity, emulated = f"{network_hash(path)} {aipp}", None
+    if half:
+        with about(path):
+            emulated = emulate(proto, half)
+        proto, identity = emulated.proto, f"{identity} float16 emulated: {half}"
     graph = outline.describe(proto)
     # The runtimes take no path that is no UTF-8.
-    data = proto.SerializeToString() if aipp or not _is_utf8(path) else str(path)
+    data = proto.SerializeToString() if aipp or half or not _is_utf8(path) else str(path)
     return Source(
         data=data,
-        identity=f"{network_hash(path)} {aipp}",
+        identity=identity,
         inputs=graph.inputs,
         outputs=graph.outputs,
         most=memory(proto),
         weights=weights(proto),
         working=working(proto),
+        half=emulated.half if emulated else (),
+        told=str(emulated) if emulated else "",
     )
 
 

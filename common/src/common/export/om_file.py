@@ -37,7 +37,7 @@ def check_there() -> None:
 
 def check_precision(facts: Facts, runtime: Runtime) -> None:
     """Refuse a precision, unless it is None, that an OM file made with the model's options would not compute in."""
-    own = "float32" if rehearsal.is_active() else om.precision_by(facts.atc.options)
+    own = rehearsal.precision_here() if rehearsal.is_active() else om.precision_by(facts.atc.options)
     if runtime.precision not in (None, own):
         raise GuideError(
             f"--precision {runtime.precision}: with the options in model.toml ATC makes an OM file that computes in {own}. "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from common.errors import GuideError
 from common.files import read_text
 
 # The operator types that --modify_mixlist takes are those of the graph that ATC compiles, not those of the file.
@@ -76,9 +77,24 @@ class _Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     to_remove: list[str] = []
 
 
-class _Lists(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+class Lists(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """What a file for --modify_mixlist holds: operators that stay in float32 (black), and that do not (white)."""
+
     black_list: _Changes = _Changes()
     white_list: _Changes = _Changes()
+
+
+def plain_type(name: str) -> str:
+    """Return one of ATC's operator types without the ending that its form has: ReduceMean for ReduceMeanD."""
+    return _ENDING.sub("", name)
+
+
+def read_lists(path: Path) -> Lists:
+    """Read a list for --modify_mixlist; what `problems` says of it is an error."""
+    wrong = problems(path)
+    if wrong:
+        raise GuideError("\n  ".join(wrong))
+    return msgspec.json.decode(read_text(path), type=Lists)
 
 
 def problems(path: Path) -> list[str]:
@@ -87,7 +103,7 @@ def problems(path: Path) -> list[str]:
     The form: `black-list` (stays in float32) and `white-list`, each with `to-add` and `to-remove`, lists of names.
     """
     try:
-        lists = msgspec.json.decode(read_text(path), type=_Lists)
+        lists = msgspec.json.decode(read_text(path), type=Lists)
     except (msgspec.DecodeError, RecursionError) as error:
         form = '{"black-list": {"to-add": ["ReduceMeanD"]}}'
         return [f"{path}: expected lists of operators in JSON, as in {form}: {error}"]
@@ -95,7 +111,7 @@ def problems(path: Path) -> list[str]:
     names = [name for change in changes for name in (*change.to_add, *change.to_remove)]
     if not names:
         return [f"{path}: names no operator"]
-    return [_unknown(path, name) for name in names if _ENDING.sub("", name) not in _KNOWN]
+    return [_unknown(path, name) for name in names if plain_type(name) not in _KNOWN]
 
 
 def _unknown(path: Path, name: str) -> str:

@@ -70,7 +70,9 @@ def is_up_to_date(om: Path, command: Command) -> bool:
     may be another and older.
     """
     try:
-        return read(om) == _of(om, command)
+        if read(om) != _of(om, command):
+            return False
+        return not rehearsal.is_rehearsed_om(om) or rehearsal.precision(om) == rehearsal.precision_here()
     except (GuideError, FileNotFoundError):
         return False
 
