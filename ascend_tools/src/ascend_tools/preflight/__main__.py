@@ -1,6 +1,7 @@
 """What half precision would do to a network, and ATC to its file, before any NPU is touched.
 
     python -m ascend_tools.preflight --model d0.onnx --input prep_bin.info --batch-sizes 1,4 --limit 20
+    python -m ascend_tools.preflight --find-list --model d0.onnx --input prep_bin.info --limit 4
 
 The model runs in float32 on real inputs, node by node (`node_by_node`); what every node writes, reads, holds as a
 constant and adds up inside is compared with the range of half precision (`half_range`, `range_findings`). What ATC may
@@ -20,6 +21,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ascend_tools.preflight import list_command, list_options
 from ascend_tools.preflight.atc_rules import Remark, remarks
 from ascend_tools.preflight.half_range import LARGEST, SMALLEST, SMALLEST_NORMAL
 from ascend_tools.preflight.node_by_node import NodeByNode, node_name
@@ -81,6 +83,11 @@ def _groups(paths: Sequence[Path], image: Value, size: int) -> Iterator[list[Arr
         yield group + [group[-1]] * (whole - len(group))
 
 
+def _stacked(paths: Sequence[Path], image: Value, size: int) -> Iterator[Array]:
+    """Yield batches of `size` images, see `_groups`."""
+    return (np.stack(group) for group in _groups(paths, image, size))
+
+
 def _conclude(found: Sequence[Finding], skipped: Sequence[str], out: Path) -> None:
     """Print the worst and the verdict, and write the mixed-precision list if an operator type belongs on it."""
     if found:
@@ -114,6 +121,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     It prints the worst, writes everything to OUT/preflight.json, and, if an operator type should stay in float32, the
     list for ATC's --modify_mixlist to OUT/ops_info.json. Findings are no failure: the exit status is then 0.
+
+    With --find-list, the smallest such list is searched for in emulated half precision; OUT/find_list.json and
+    OUT/find_list.svg say how it was found, and OUT/steps.jsonl keeps the steps.
     """
     arguments = cli.parser(main.__doc__, prog="python -m ascend_tools.preflight")
     add = arguments.add_argument
@@ -142,18 +152,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         "list; with 1 only what exceeds 65504 does (default: %(default)s).",
     )
     add_aipp(arguments)
+    list_options.add_arguments(arguments)
     options = arguments.parse_args(argv)
+    list_options.check(arguments, options)
 
     paths = inputs_of(options.input)[: options.limit]
     model, noted = _load(options.model, options.aipp)
     print(f"{options.model}: remarks on the way to ATC: {len(noted) or 'none'}")
     for remark in noted:
         print(f"  {remark.about}: {remark.says}")
-    graph, outside = NodeByNode(model), describe(model)
+    outside = describe(model)
     image, outputs = only_input(outside.inputs, options.model), [value.name for value in outside.outputs]
     check_sizes(paths, image)
     sizes = _sizes(options.batch_sizes, image)
+    if options.find_list:
+        return list_command.run(
+            list_command.Network(
+                model, options.model, image.name, paths, lambda: _stacked(paths, image, sizes[0]), sizes[0]
+            ),
+            options,
+        )
 
+    graph = NodeByNode(model)
     found: list[Finding] = []
     for size in sizes:
         with about(options.model):
