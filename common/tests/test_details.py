@@ -77,6 +77,30 @@ def test_a_line_keeps_its_ends_and_its_shape():
     assert set(found.y) == {0, 1}
 
 
+def test_a_line_on_a_logarithmic_axis_keeps_points_evenly_along_that():
+    x = np.arange(1, 100_001)
+    found = line("a", x, x / 100_000, log="x")
+    assert len(found.x) <= details.POINTS
+    assert (found.x[0], found.x[-1]) == (1, 100_000)
+    for low in (1, 10, 100, 1000, 10_000):
+        assert sum(low <= value < 10 * low for value in found.x) >= 9
+    even = line("a", x, x / 100_000)
+    assert sum(value < 1000 for value in even.x) < 9
+    zero = line("a", np.append(0, x), np.append(0, x / 100_000), log="x")
+    assert zero.x[:2] == (0, 2)
+
+
+def test_pictures_that_are_no_files_are_kept_with_the_case(tmp_path):
+    shown = Shown(None, caption="picture 3", data=bytes(range(256)))
+    case = msgspec.structs.replace(CASE, pictures=(shown, Shown(None)))
+    details.write(tmp_path, Details(cases=Cases(cases=(case,))))
+    assert details.read_cases(tmp_path).cases == (case,)
+    path = tmp_path / "details" / details.CASES
+    path.write_text(path.read_text().replace("AAECAw", "?AECAw"))
+    with refused(f"{path}: not the details of a report: ", whole=False):
+        details.read_cases(tmp_path)
+
+
 def test_a_line_leaves_out_what_is_no_number():
     found = line("a", np.array([0, 1, np.nan, 3]), np.array([0, np.inf, 2, 3]))
     assert (found.x, found.y) == ((0, 3), (0, 3))

@@ -11,9 +11,11 @@ import pytest
 
 from common import cli
 from common.backends.deployed import Runtime
+from common.compare.ended import told_last, unscored
 from common.errors import GuideError
-from common.evaluation import SEEDED_CAVEAT, STAND_IN, Options, parse, subject, told_last, unscored
+from common.evaluation import SEEDED_CAVEAT, STAND_IN, subject
 from common.facts import read_facts
+from common.options import Options, parse
 from common.threads import cores
 from common.timing import Stopwatch
 from tests.conftest import refused, wrong_usage
@@ -247,7 +249,7 @@ def test_a_checkpoint_that_its_user_knows_is_not_replaced_by_seeded_weights(take
 
 def test_an_error_in_a_run_on_sample_pictures_is_the_last_line_and_written_first(facts, tmp_path, capsys):
     message = "name 0: output 'sums' holds values that are not finite. Convert it again."
-    with refused(message), told_last(arguments("--out", str(tmp_path / "out")), facts):
+    with refused(message), told_last(tmp_path / "out", facts, is_sample=True):
         raise GuideError(message)
     report = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert (report["verdict"], report["metrics"]) == ("not comparable", {})
@@ -258,7 +260,7 @@ def test_an_error_in_a_run_on_sample_pictures_is_the_last_line_and_written_first
 
 
 def test_an_error_in_a_run_on_a_data_set_is_no_disagreement(facts, tmp_path, capsys):
-    with refused("wrong."), told_last(arguments("--data", "d", "--out", str(tmp_path / "out")), facts):
+    with refused("wrong."), told_last(tmp_path / "out", facts, is_sample=False):
         raise GuideError("wrong.")
     assert not (tmp_path / "out" / "metrics.json").exists()
     assert capsys.readouterr().out == ""

@@ -36,6 +36,7 @@ LEVELS = (
     ("engine",),
     ("compare",),
     ("export",),
+    ("options",),
     ("evaluation", "prediction"),
     ("atc", "infer", "throughput"),  # commands, which nobody imports
 )

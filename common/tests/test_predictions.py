@@ -14,7 +14,8 @@ from common import cli
 from common.backends.several import Several
 from common.engine.task import Task
 from common.errors import GuideError
-from common.evaluation import parse, predictions
+from common.evaluation import Subject, origin, predictions
+from common.options import parse
 from common.timing import Stopwatch
 from tests.conftest import refused
 
@@ -84,6 +85,14 @@ def test_everything_is_predicted_once_in_batches_of_the_size_asked_for_else_the_
     assert re.fullmatch(SPEED, out)
     assert predict(batch_size, batch) == (first, [])
     assert capsys.readouterr().out == f"{path}: 7 of 7 results are there already\n"
+
+
+@pytest.mark.parametrize(("batch_size", "batch", "size"), [(None, "N", 1), (3, "N", 3), (None, 4, 4)])
+def test_the_origin_of_figures_names_the_batch_size_that_was_run(doubling, tmp_path, batch_size, batch, size):
+    options = parse(cli.parser(None), ["--out", str(tmp_path)], "", "")
+    subject = Subject(tmp_path / "a.onnx", None, "NONE", ())
+    found = origin(subject, doubling(batch), replace(options, batch_size=batch_size), tmp_path)
+    assert found.batch_size == size
 
 
 def test_the_networks_seconds_are_those_of_each_device_not_their_sum(doubling, sources, tmp_path, capsys):

@@ -33,14 +33,16 @@ def test_the_origin_of_files_is_said_again(files):
 
 
 def test_what_made_the_files_is_said_again_beside_what_is_known_now(tmp_path):
-    made = replace(MADE, provenance={"model": {"file": "a.onnx", "sha256": "00"}, "git": "old", "chips": []})
+    known = {"model": {"file": "a.onnx", "sha256": "00"}, "git": "old", "chips": []}
+    made = replace(MADE, provenance=known, batch_size=4)
     path = tmp_path / "a.txt"
     with recorded([path], made, 7):
         path.write_text("a")
     now = replace(UNKNOWN, provenance={"git": "new", "dataset": {"files": 7}})
-    assert recalled([path], now, 7).provenance == {**made.provenance, **now.provenance}
+    again = recalled([path], now, 7)
+    assert (again.provenance, again.batch_size) == ({**known, **now.provenance}, 4)
     record = json.loads((tmp_path / "origin.json").read_text())
-    del record["provenance"]  # as earlier versions wrote it
+    del record["provenance"], record["batch_size"]  # as earlier versions wrote it
     (tmp_path / "origin.json").write_text(json.dumps(record))
     assert recalled([path], now, 7) == replace(SAME, provenance=now.provenance)
 

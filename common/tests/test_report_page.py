@@ -28,8 +28,8 @@ def no_page():
 def concluded(tmp_path, write_model):
     """Conclude with what makes the details; return the exit status and metrics.json."""
 
-    def run(more=None, ap=0.75, origin=ORIGIN):
-        figures = Figures({"AP": ap, "faces": 3}, 4, "AP: so much\n", details=more)
+    def run(more=None, ap=0.75, origin=ORIGIN, pictures=4):
+        figures = Figures({"AP": ap, "faces": 3}, pictures, "AP: so much\n", details=more)
         status = conclude(tmp_path, read_facts(write_model()), figures, origin, worst=2)
         return status, json.loads((tmp_path / "metrics.json").read_text())
 
@@ -102,7 +102,7 @@ def test_a_page_that_fails_costs_neither_figures_nor_status(
     "error", [ZeroDivisionError("by zero"), MemoryError(), OSError(28, "No space left", "x")]
 )
 def test_details_that_fail_cost_neither_figures_nor_status(concluded, capsys, error):
-    def fail(worst):
+    def fail(published, worst):
         raise error
 
     status, report = concluded(fail, ap=0.9)
@@ -112,7 +112,8 @@ def test_details_that_fail_cost_neither_figures_nor_status(concluded, capsys, er
 
 @pytest.mark.usefixtures("nothing")
 def test_details_are_asked_for_with_the_number_of_worst_cases_once_figures_are_there(concluded, tmp_path):
-    def details(worst):
+    def details(published, worst):
+        assert published is not None
         assert (tmp_path / "metrics.json").is_file()
         return Details((PLOT,), Cases(metric=f"{worst}"))
 
@@ -122,6 +123,15 @@ def test_details_are_asked_for_with_the_number_of_worst_cases_once_figures_are_t
     begin(tmp_path)
     assert not (tmp_path / "report.md").exists()
     assert not (tmp_path / "details" / "plots.json").exists()
+
+
+@pytest.mark.usefixtures("nothing")
+@pytest.mark.parametrize(("pictures", "caveats"), [(4, ("seeded random weights",)), (3, ())])
+def test_what_is_published_is_not_shown_beside_figures_that_are_not_comparable(concluded, pictures, caveats):
+    asked = []
+    origin = Origin("NONE", None, None, {}, caveats)
+    concluded(lambda *words: asked.append(words) or Details(), origin=origin, pictures=pictures)
+    assert asked == [(None, 2)]
 
 
 @pytest.mark.usefixtures("nothing")

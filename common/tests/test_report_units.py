@@ -36,6 +36,26 @@ BOXES = {
 }
 
 
+SHOWN = {
+    "paths": np.array(["/a.jpg", ""]),
+    "corners": np.zeros((3, 4), np.float32),
+    "truth_corners": np.ones((3, 4), np.float32),
+}
+QUERIES = {
+    "precision": np.array([0.5, 1.0]),
+    "rank": np.array([1, 0]),
+    "tops": np.array([1]),
+    "paths": np.array(["/q.jpg", "/r.jpg"]),
+    "gallery": np.array(["/g.jpg", "/h.jpg", "/i.jpg"]),
+    "nearest": np.array([[0, 2], [1, 0]]),
+    "matches": np.array([[False, True], [True, False]]),
+}
+
+
+def queries(**changed):
+    return Units("queries", ["top-1", "mAP"], ["q", "r"], {**QUERIES, **changed})
+
+
 def pairs(**changed):
     return Units("pairs", ["accuracy"], ["a", "é", "\udcff"], {**PAIRS, **changed})
 
@@ -44,7 +64,21 @@ def boxes(**changed):
     return Units("boxes", ["AP"], ["a", "b"], {**BOXES, **changed})
 
 
-@pytest.mark.parametrize("made", [pairs(), boxes()])
+def without(made, *names):
+    return Units(made.kind, made.figures, made.keys, {k: v for k, v in made.arrays.items() if k not in names})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pairs(),
+        boxes(),
+        boxes(**SHOWN),
+        pairs(paths=np.array([["/a", "/b"]] * 3)),
+        queries(),
+        without(queries(), "gallery", "nearest", "matches"),
+    ],
+)
 def test_what_is_written_is_read_again_and_the_bytes_are_always_the_same(tmp_path, made):
     units.write(tmp_path, made)
     content = (tmp_path / units.FILE).read_bytes()
@@ -87,6 +121,15 @@ def test_without_units_those_of_an_earlier_run_are_removed(tmp_path):
         (boxes(ignored=np.zeros((3, 3), bool)), "ignored has 3 limits, expected 2"),
         (boxes(right=np.ones(3, bool)), "right is bool of (3,)"),
         (boxes(**{"class": np.array([1, 0, 1])}), "the boxes are not in the order of their classes"),
+        (without(boxes(**SHOWN), "truth_corners"), "holds 'boxes' with class, classes, corners"),
+        (boxes(**{**SHOWN, "corners": np.zeros((3, 3), np.float32)}), "corners has 3 corners, expected 4"),
+        (boxes(**{**SHOWN, "corners": np.zeros((2, 4), np.float32)}), "corners has 2 boxes, expected 3"),
+        (pairs(paths=np.full((3, 2), 0x110000, np.uint32).view("U1")), "a text holds what is no character"),
+        (pairs(paths=np.array([["/a"]] * 3)), "paths has 1 sides, expected 2"),
+        (
+            queries(nearest=np.array([[0, 3], [1, 0]])),
+            "nearest has numbers from 0 to 3, expected less than 3",
+        ),
     ],
 )
 def test_arrays_that_do_not_belong_together_are_refused(tmp_path, made, message):

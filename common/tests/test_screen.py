@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from common import screen
+
 COMMAND = """
 import os, subprocess, sys
 from common import cli, screen
@@ -108,6 +110,21 @@ def test_json_is_the_figures_and_nothing_else(run, more):
 @pytest.mark.parametrize(("more", "code"), [([], 0), (["error"], 1)])
 def test_json_without_figures_is_nothing(run, more, code):
     assert run("--json", *more)[:2] == (code, "before\n")
+
+
+def test_what_is_kept_back_is_shown_once_it_fails(capsys):
+    with screen.kept_back():
+        print("well")
+    assert capsys.readouterr().out == ""
+
+    def fail():
+        with screen.kept_back():
+            print("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert capsys.readouterr().out == "half\n"
 
 
 def test_a_reader_that_is_gone_ends_no_work(tmp_path):

@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch", reason="it is compared with")
 
 from common import cli  # noqa: E402
 from common.backends.deployed import open_deployed  # noqa: E402
-from common.compare.with_torch import AT_ONCE, LONGEST, REDUCED_METRIC, last_line, with_torch  # noqa: E402
+from common.compare.agreement import LONGEST, REDUCED_METRIC, last_line  # noqa: E402
+from common.compare.with_torch import AT_ONCE, with_torch  # noqa: E402
 from common.engine.task import Task  # noqa: E402
 from common.errors import GuideError  # noqa: E402
 from common.facts import read_facts  # noqa: E402

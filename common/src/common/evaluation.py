@@ -1,9 +1,7 @@
-"""What every evaluate.py shares: its arguments, the network it measures, and the predictions it scores."""
+"""What every evaluate.py shares: the network it measures, and the predictions it scores."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,21 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import alone, cli, rehearsal, screen
-from common.backends.base import Backend, choose_batch_size, models_of, network_seconds
-from common.backends.deployed import Runtime, add_backend, chosen_runtime, open_deployed
+from common.backends.base import Backend, choose_batch_size, emulation_of, models_of, network_seconds
+from common.backends.deployed import open_deployed
+from common.compare.agreement import Agreement
 from common.compare.differences import largest_differences
+from common.compare.ended import told_last
 from common.compare.known import Known
-from common.compare.with_torch import Agreement, Ended, with_torch
+from common.compare.with_torch import with_torch
 from common.engine.store import Store, code_hash
 from common.engine.stream import run
 from common.engine.task import Array, ContextT, Outputs, SourceT, Task
-from common.errors import GuideError
-from common.export import checkpoint, download, om_file, pin
+from common.export import checkpoint, download, om_file
 from common.facts import Facts, Tensor
 from common.npu_tools import smi
+from common.options import STORE, Options
 from common.report import provenance
-from common.report.figures import Figures, Origin
-from common.report.metrics_json import RUN, conclude
+from common.report.figures import Origin
+from common.report.metrics_json import RUN
 from common.report.versions import packages
 from common.timing import Stopwatch
 
@@ -40,90 +40,8 @@ SEEDED_CAVEAT = "seeded random weights, not the published ones"
 STAND_IN = (
     "seeded random weights stand in: no checkpoint found; section 3.1 of the README says where to get it"
 )
-STORE = "predictions.sqlite"
 SAMPLE = "sample"  # the directory in --out with the sample pictures
 CHIPS = 10.0  # seconds for npu-smi to answer, once the figures are there
-
-
-@dataclass(frozen=True)
-class Options:
-    """The arguments of an evaluate.py; `own` are those that only one of them has."""
-
-    checkpoint: Path | None
-    model: Path | None
-    data: Path | None
-    runtime: Runtime
-    limit: int | None
-    out: Path
-    batch_size: int | None
-    workers: int
-    own: argparse.Namespace
-    sha256: str | None
-
-
-def parse(
-    arguments: argparse.ArgumentParser, argv: Sequence[str] | None, data_help: str, written: str
-) -> Options:
-    """Add the arguments of an evaluate.py, parse them, and refuse a checkpoint that would not be used.
-
-    `data_help` describes the data set, `written` names what is written beside the ONNX file and metrics.json.
-    """
-    add = arguments.add_argument
-    add("--checkpoint", type=Path, metavar="F", help="The weights to export (default: the published ones).")
-    pin.add_argument(arguments)
-    add(
-        "--model",
-        type=Path,
-        metavar="F",
-        help="An ONNX file, or an OM file, to measure instead of a new export; without --data it is compared with "
-        "--checkpoint. With --backend om, an ONNX file is converted first, for batches of --batch-size.",
-    )
-    add("--data", type=Path, metavar="DIR", help=f"{data_help} (default: sample pictures).")
-    add_backend(arguments)
-    add(
-        "--limit",
-        type=cli.positive_int,
-        metavar="N",
-        help="Take the first N of the data set only; not comparable then.",
-    )
-    add(
-        "--out",
-        type=Path,
-        default=Path("output"),
-        metavar="DIR",
-        help=f"The directory for the ONNX file, {written}, metrics.json, the sample pictures, and {STORE}, with "
-        "which an interrupted run goes on (default: %(default)s).",
-    )
-    cli.add_batch_size(arguments)
-    cli.add_workers(arguments)
-    found = screen.parse(arguments, argv)
-    if found.checkpoint and found.model and found.data:
-        arguments.error("--checkpoint beside --model is for comparing without --data")
-    if found.sha256 and found.model and found.data:
-        arguments.error("--sha256 is of a checkpoint, and --model with --data takes none")
-    # Mistyped names are told now, before anything takes time.
-    if found.checkpoint:
-        checkpoint.check_named(found.checkpoint)
-    if found.model and not found.model.is_file():
-        how = "with python -m common.atc" if found.model.suffix == ".om" else "as the README's section 3 says"
-        raise GuideError(f"{found.model}: no such model file. Make it {how}.")
-    runtime = chosen_runtime(found)
-    if om_file.is_needed(found.model, runtime):
-        om_file.check_there()
-    elif found.model:
-        runtime.backend_of(found.model)
-    return Options(
-        checkpoint=found.checkpoint,
-        model=found.model,
-        data=found.data,
-        runtime=runtime,
-        limit=found.limit,
-        out=found.out,
-        batch_size=found.batch_size,
-        workers=found.workers,
-        own=found,
-        sha256=found.sha256,
-    )
 
 
 @dataclass(frozen=True)
@@ -187,7 +105,8 @@ def subject(
     with watch("export"):
         weights = _weights(options, facts, folder)
         network, read = load(weights), provenance.of_file(weights)
-        with told_last(options, facts):
+        told = told_last(options.out, facts, is_sample=options.data is None)
+        with told, screen.kept_back():
             model = options.model or export_to(options.out, network, facts)
     if options.model is None:
         print(f"{model}: exported")
@@ -197,23 +116,6 @@ def subject(
     name = weights.name if weights else SEEDED
     compared = None if options.data else network
     return Subject(deployed(model), compared, dataset, (*caveats, *made_up), name, read)
-
-
-@contextlib.contextmanager
-def told_last(options: Options, facts: Facts) -> Iterator[None]:
-    """Where a run on sample pictures ends in the block with an error, say it in metrics.json and in the last line, too."""
-    try:
-        yield
-    except GuideError as error:
-        if options.data is None:
-            origin = Origin("sample pictures", None, None, {}, ("the run ended with an error",))
-            conclude(options.out, facts, unscored(0), origin, Ended(facts, str(error)))
-        raise
-
-
-def unscored(count: int) -> Figures:
-    """Return the figures of sample pictures that are not scored: what seeded weights find there means nothing."""
-    return Figures({}, count, "")
 
 
 def _weights(options: Options, facts: Facts, folder: Path) -> Path | None:
@@ -266,9 +168,17 @@ def origin(
         # The backend has computed it: the first word of what tells the network from any other.
         model=provenance.of_file(subject.model, deployed.identity.partition(" ")[0]),
         chips=_chips(deployed),
+        **({"emulation": emulation_of(deployed)} if emulation_of(deployed) else {}),
     )
     return Origin(
-        subject.dataset, deployed.name, deployed.precision, {}, subject.caveats, subject.weights, made
+        subject.dataset,
+        deployed.name,
+        deployed.precision,
+        {},
+        subject.caveats,
+        subject.weights,
+        made,
+        choose_batch_size(deployed, options.batch_size),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -88,6 +89,18 @@ def figures(text: str) -> None:
     """Have --json print the text at the command's end, byte for byte as UTF-8, also if an error follows."""
     if screen := _running.get():
         screen.figures = text
+
+
+@contextlib.contextmanager
+def kept_back() -> Iterator[None]:
+    """Show what is printed in the block only if an error ends it."""
+    kept = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(kept):
+            yield
+    except BaseException:
+        print(kept.getvalue(), end="")
+        raise
 
 
 @contextlib.contextmanager

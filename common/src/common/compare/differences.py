@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from common.errors import GuideError
 from common.facts import Facts
+from common.report.emulated import EMULATED
 
 Array = NDArray[Any]
 # Of an output's spread: float32 alone may need the least; a network that ignores its input differs by more than all of it.
@@ -68,7 +69,7 @@ def root_mean_squares(found: Sequence[Array], wanted: Sequence[Array]) -> Array:
 
 def has_stray_values(precision: str) -> bool:
     """Tell whether rounding leaves single values so far off that only `root_mean_squares` say how well outputs agree."""
-    return precision == "bfloat16"
+    return precision in ("bfloat16", EMULATED)
 
 
 def accepted_differences(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.facts import Accuracy
 from common.report.details import Details
 from common.report.units import Units
 
@@ -22,7 +23,8 @@ class Figures:
         text: the lines to print.
         files: what else is written for them, text by file name.
         units: what the figures are computed of, for runs to be compared.
-        details: returns what a page says beyond them, with as many of the worst cases; called once they are written.
+        details: returns what a page says beyond them, called once they are written: with what is published, None where
+            the figures are not comparable with it, and with how many of the worst cases.
     """
 
     metrics: Mapping[str, float | None]
@@ -31,7 +33,7 @@ class Figures:
     files: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     names: Collection[str] = ()
-    details: Callable[[int], Details] | None = None
+    details: Callable[[Accuracy | None, int], Details] | None = None
     units: Units | None = None
 
 
@@ -47,6 +49,7 @@ class Origin:
         caveats: each by itself makes the figures others than the published ones.
         weights: the name of the checkpoint's file, or "seeded", where an export was made from it or compared with it.
         provenance: what is known of the files and the code behind them, see `provenance.of_inputs`.
+        batch_size: how many pictures the network got per call, if that is known.
     """
 
     dataset: str
@@ -56,3 +59,4 @@ class Origin:
     caveats: tuple[str, ...] = ()
     weights: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,16 +14,17 @@ from common.files import json_text, write_json, write_text
 from common.report import page, provenance, units
 from common.report.dataset import differences
 from common.report.details import WORST
+from common.report.emulated import label
 from common.report.figures import Figures, Origin
 from common.report.versions import versions
 
 FILE = "metrics.json"
 RUN = "run"  # the stage whose seconds are the clock's, from the first picture read to the last result stored
-_FIGURES = "the figures above, with versions, times and what they were made from"
+_FIGURES = "the figures, with versions, times and what they were made from"
 
 
 class Agreement(Protocol):
-    """How well a deployed network agrees with torch on sample pictures, see `compare.with_torch.Agreement`."""
+    """How well a deployed network agrees with torch on sample pictures, see `compare.agreement.Agreement`."""
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
@@ -34,7 +36,7 @@ class Agreement(Protocol):
 
     @property
     def lines(self) -> Sequence[str]:
-        """What is printed of it."""
+        """What is printed of it where it fails."""
 
     @property
     def last_line(self) -> str:
@@ -112,6 +114,7 @@ def conclude(
         **({"weights": origin.weights} if origin.weights else {}),
         "backend": origin.backend,
         "precision": origin.precision,
+        "batch size": origin.batch_size,
         "versions": versions(),
         "seconds": {stage: round(spent, 3) for stage, spent in origin.seconds.items()},
         "images/s": round(figures.pictures / running, 3) if running else None,
@@ -124,7 +127,8 @@ def conclude(
     write_json(out / FILE, report)
     screen.figures(json_text(report))
     units.write(out, figures.units)
-    told = page.make(out, report, figures.details, worst)
+    published = None if caveats else facts.accuracy
+    told = page.make(out, report, figures.details and partial(figures.details, published, worst))
     if agreement:
         return _print_agreement(out, figures, origin, agreement, told)
     if caveats:
@@ -140,16 +144,20 @@ def conclude(
 
 
 def _print_agreement(out: Path, figures: Figures, origin: Origin, agreement: Agreement, told: str) -> int:
-    """Print what a run on sample pictures says, its verdict last; return the exit status."""
+    """Print what a run on sample pictures says, its verdict last; return the exit status.
+
+    What was compared stands in the report; here only where it fails.
+    """
+    failed = agreement.report["verdict"] == "FAIL"
     if figures.text:
         print(f"{origin.dataset}, against their annotations:")
         print(figures.text, end="")
-    for line in agreement.lines:
+    for line in agreement.lines if failed else ():
         print(line)
     print(f"{out / FILE}: {_FIGURES}")
     print(told)
-    screen.last(agreement.last_line)
-    return 1 if agreement.report["verdict"] == "FAIL" else 0
+    screen.last(f"{agreement.last_line}{label(origin.precision)}")
+    return 1 if failed else 0
 
 
 def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
@@ -168,12 +176,12 @@ def _print_comparison(accuracy: Accuracy, report: Mapping[str, Any]) -> None:
 def _last_line(report: Mapping[str, Any]) -> str:
     """Return the verdict with the figures that it is about, or with why there is none."""
     if not report["comparable"]:
-        return f"verdict: {report['verdict']} ({report['why']})"
+        return f"verdict: {report['verdict']} ({report['why']}{label(report['precision'])})"
     found = (
         f"{name} {'-' if (measured := report['metrics'].get(name)) is None else f'{measured:.4f}'}, published {published:.4f}"
         for name, published in report["published"].items()
     )
-    return f"verdict: {report['verdict']} ({'; '.join(found)})"
+    return f"verdict: {report['verdict']} ({'; '.join(found)}{label(report['precision'])})"
 
 
 def _print_rows(figures: Mapping[str, float], report: Mapping[str, Any]) -> None:

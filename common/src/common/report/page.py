@@ -28,21 +28,18 @@ def remove(out: Path) -> None:
     details.remove(out)
 
 
-def make(
-    out: Path, report: Mapping[str, Any], more: Callable[[int], details.Details] | None, worst: int
-) -> str:
+def make(out: Path, report: Mapping[str, Any], more: Callable[[], details.Details] | None) -> str:
     """Write the report of figures that metrics.json has already, and return a line that says where it is.
 
     Args:
         out: the directory of the figures.
         report: what metrics.json says.
-        more: returns the details, see `Figures.details`.
-        worst: how many of the worst cases of each kind it shows.
+        more: returns the details.
     """
     try:
         write_text(out / TEXT, markdown.page(report))
         if more:
-            details.write(out, more(worst))
+            details.write(out, more())
         return _page(out)
     except Exception as error:  # noqa: BLE001  of whatever kind: the figures are there, and are told
         words = cli.message(error)
