@@ -82,7 +82,7 @@ def as_json(growth: Growth) -> dict[str, Any]:
 def plot(path: Path, growths: Sequence[Growth], titles: Mapping[str, str]) -> None:
     """Draw CPU seconds and peak memory over the size, on logarithmic scales, into an SVG file."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     panels = figure.subplots(1, 2)
@@ -104,7 +104,11 @@ def plot(path: Path, growths: Sequence[Growth], titles: Mapping[str, str]) -> No
         panel.set(xscale="log", yscale="log", xlabel="times the data set's size", ylabel=label)
         panel.set_xticks(sizes)
         panel.xaxis.set_major_formatter(ScalarFormatter())
-        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.xaxis.set_minor_locator(NullLocator())
+        # 1, 2, 5, 10 as such: few values lie on whole powers of ten.
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
         panel.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 
 from ascend_tools.report.bootstrap import once
@@ -62,8 +63,28 @@ def detector(rng, pictures, found):
     return runs
 
 
+def shown_pairs(folder, distance, same):
+    """Pairs of pictures that lie in a directory."""
+    made = pairs(distance, same)
+    paths = [[picture(folder / f"{name}{side}.png") for side in "ab"] for name in made.keys]
+    return with_arrays(made, paths=np.array(paths))
+
+
+def with_arrays(made, **arrays):
+    return Units(made.kind, made.figures, made.keys, {**made.arrays, **arrays})
+
+
+def picture(path, height=90, width=120, seed=0):
+    """Write a picture of noise and return its place."""
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), noise)
+    return str(path)
+
+
 def write_run(folder, made, **more):
     """Write a run's metrics.json, and what it is computed of; return its directory."""
+    folder.mkdir(exist_ok=True)
     units.write(folder, made)
     metrics = dict(zip(made.figures, once(made).tolist(), strict=True))
     report = {

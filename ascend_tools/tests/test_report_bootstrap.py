@@ -130,3 +130,10 @@ def test_average_precision_is_that_of_the_plain_steps(seed):
 def test_draws_without_anything_to_measure_are_left_out_of_the_interval():
     assert bootstrap.interval(np.array([np.nan, 1.0, 2.0, np.nan])) == pytest.approx((1.025, 1.975))
     assert bootstrap.interval(np.array([np.nan])) == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_interval_that_leaves_out_0_by_rounding_alone_says_nothing(sign):
+    ends = sorted((sign * 1e-17, sign * 0.02))
+    found = bootstrap.Difference("AP", 0.5, 0.5 + sign * 0.01, ends[0], ends[1], changed=50)
+    assert found.word == "undecided"

@@ -49,11 +49,11 @@ def test_what_differs_and_what_was_measured_stands_side_by_side(two, told):
         "what differs:",
         "              f32          bf16",
         "  backend     onnxruntime  openvino",
-        "  batch size  -            4",
+        "  batch size  \N{EN DASH}            4",
     ]
     assert "numpy" not in printed
     stored = json.loads((two / "both" / "comparison.json").read_text())
-    assert stored["what differs"] == {"backend": ["onnxruntime", "openvino"], "batch size": ["-", "4"]}
+    assert stored["what differs"] == {"backend": ["onnxruntime", "openvino"], "batch size": [None, "4"]}
     (difference,) = stored["compared"]["bf16"]["differences"]
     metrics = [
         json.loads((two / name / "metrics.json").read_text())["metrics"]["AP"] for name in ("f32", "bf16")
@@ -62,7 +62,10 @@ def test_what_differs_and_what_was_measured_stands_side_by_side(two, told):
     assert difference["is"] == "worse"
     assert difference["low"] <= difference["change"] <= difference["high"] < 0
     assert lines[-1] == "bf16 against f32: AP worse"
-    assert lines[-2] == "both/comparison.json, both/flips.csv: all of it"
+    assert lines[-3:-1] == [
+        "both/comparison.json, both/flips.csv: all of it",
+        "both/comparison.html: the page",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -197,6 +200,13 @@ def test_what_is_no_share_is_wrong_usage(text, capsys):
     with pytest.raises(SystemExit):
         main(["a", "b", f"--accept={text}"])
     assert "argument --accept: expected a number from 0 to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--accept", "1%"], ["--out", "both"]])
+def test_what_is_for_several_runs_is_wrong_usage_with_one(tmp_path, capsys, words):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), *words])
+    assert "--out and --accept are for several runs" in capsys.readouterr().err
 
 
 def told_of(first, second):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
 import cv2
@@ -159,6 +160,50 @@ def test_plots_are_in_the_colours_of_the_page(made):
     assert "var(--accent)" in page
     assert not re.search(r"#0(\d)0\1(?:0\1)", page)
     assert not re.search(r"<g id=", page)
+
+
+def test_named_rows_stand_one_below_the_other_each_with_its_point(made):
+    points = line("AP", np.array([0.9, 0.5, 0.5]), np.arange(3), form="points")
+    plot = Plot(
+        "rows", "AP by class", "AP", "", (points,), (Mark("mean", x=0.7),), rows=("cat $1", "dog", "tie")
+    )
+    page = made(more=Details((plot,)))
+    named = re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>((?:cat \$1|dog|tie) [^<]*)</text>', page)
+    assert [name for _, name in named] == ["cat $1 0.900", "dog 0.500", "tie 0.500"]
+    drawn = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*fill: var\(--accent\)', page)[:3]
+    apart = [float(y) - float(top) for (y, _), (_, top) in zip(named, drawn, strict=True)]
+    assert max(apart) - min(apart) < 0.01
+    assert abs(apart[0]) < 5
+    (first, second, third) = (float(x) for x, _ in drawn)
+    assert first > second == third
+
+
+@pytest.mark.parametrize("log", ["x", "y"])
+def test_an_axis_may_be_logarithmic_and_marks_of_one_name_are_named_once(made, log):
+    values = np.array([1, 10, 100, 1000, 10_000.0])
+    lines = (
+        line("steps", values, np.array([0, 3, 0, 200, 0]), form="steps"),
+        line("line", values, values, "second", log=log),
+    )
+    marks = (Mark("thresholds", x=20), Mark("thresholds", x=30), Mark("mean", x=40))
+    page = made(more=Details((msgspec.structs.replace(PLOT, lines=lines, marks=marks, log=log),)))
+    assert page.count(">thresholds<") == 1
+    # A dash each, of the thresholds and of the mean, in the plot and in the legend.
+    dashes = Counter(re.findall(r"stroke-dasharray: ([0-9.,]+)", page))
+    assert sorted(dashes.values()) == [2, 3]
+    powers = re.findall(r"mathdefault{10\^{(\d)}}", page)
+    assert {"1", "2", "3"} <= set(powers)
+
+
+@pytest.mark.parametrize(("pictures", "grid"), [(1, "cases"), (2, "pairs"), (11, "strips")])
+def test_cases_are_laid_out_by_how_many_pictures_they_have(made, tmp_path, pictures, grid):
+    path = str(tmp_path / "a.png")
+    assert cv2.imwrite(path, np.zeros((8, 8, 3), np.uint8))
+    case = Case("wrong things", "worst", "k", (Shown(path, caption="own"),) * pictures)
+    page = made(more=Details(cases=Cases("AP", "so", {"wrong things": Total(1, 0.5)}, (case,))))
+    assert f'<div class="{grid}">' in page
+    assert page.count('<svg class="frame') == pictures
+    assert "All are shown." in page
 
 
 def test_text_of_files_is_nothing_but_text(made, tmp_path):

@@ -78,6 +78,20 @@ def test_a_box_that_is_not_in_the_picture_is_left_out(path, corners):
     assert (drawn.width, drawn.height) == (400, 200)
 
 
+def test_a_picture_that_is_no_file_is_taken_from_its_bytes(path, tmp_path):
+    from_file, from_bytes, absent, damaged = draw(
+        [
+            Shown(path),
+            Shown(None, data=(tmp_path / "a.png").read_bytes()),
+            Shown(None),
+            Shown(None, caption="picture 7", data=b"none"),
+        ]
+    )
+    assert from_bytes == from_file
+    assert absent.startswith("The picture is not at hand: ")
+    assert damaged.startswith("picture 7: ")
+
+
 def test_no_more_pictures_than_a_page_holds_are_read(path, monkeypatch):
     monkeypatch.setattr(pictures, "MOST", 2)
     found = draw([Shown(path)] * 4)

@@ -1,7 +1,7 @@
 """A page of what a run measured: verdict, figures, curves, worst cases and provenance in one file; or runs side by side.
 
 python -m ascend_tools.report output
-python -m ascend_tools.report torch/metrics.json npu/metrics.json --accept 1%
+python -m ascend_tools.report torch/metrics.json npu/metrics.json --accept 1% --out comparison
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     The page is one file without outside references. It is made of metrics.json, of OUT/details and of the pictures that
     these name; a picture that is not there any more is told of on the page.
 
-    Of several runs, what differs between each and the first one is told, and whether that is more than chance.
+    Of several runs, what differs between each and the first one is told, and whether that is more than chance; with --out
+    there is a page of it, too.
     """
     arguments = cli.parser(main.__doc__, prog="python -m ascend_tools.report")
     arguments.add_argument(
@@ -38,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments.parse_args(argv)
     if len(options.runs) > 1:
         return compare.compare(options.runs, options.accept, options.out)
+    if options.out or options.accept is not None:
+        arguments.error(
+            "--out and --accept are for several runs; the page of one is written beside its metrics.json"
+        )
 
     from ascend_tools.report.page import page
     from ascend_tools.report.read import read_run

@@ -55,9 +55,9 @@ class Difference:
         """Better, worse, undecided; same where the figures do not differ in any draw."""
         if max(abs(self.change), abs(self.low), abs(self.high)) <= EXACT:
             return "same"
-        if self.changed >= LEAST_CHANGED and self.low > 0:
+        if self.changed >= LEAST_CHANGED and self.low > EXACT:
             return "better"
-        if self.changed >= LEAST_CHANGED and self.high < 0:
+        if self.changed >= LEAST_CHANGED and self.high < -EXACT:
             return "worse"
         return "undecided"
 

@@ -9,6 +9,7 @@ from ascend_tools.report.pictures import Drawn, draw
 from common.report.details import Box, Case, Cases, Total
 
 _SMALLEST = 5e-7  # a cost that is shown as one
+_WORDS = {"worst": "the {} that cost most", "median": "{} from the middle", "random": "{} drawn at random"}
 _ROLES = {"truth": "annotated", "found": "found by the network", "ignored": "counts neither way"}
 _COLOURS = {"truth": "#2a9fe0", "found": "#e59e00", "ignored": "#999"}
 
@@ -50,10 +51,9 @@ def _kind(
     if not own:
         return
     told = f"Together they cost {_cost(total.cost, found.metric)}. " if total.cost is not None else ""
-    counts = {which: sum(case.which == which for case in own) for which in ("worst", "median", "random")}
-    yield note(
-        f"{told}Shown: the {counts['worst']} that cost most, {counts['median']} from the middle, {counts['random']} drawn at random."
-    )
+    counts = {which: sum(case.which == which for case in own) for which in _WORDS}
+    shown = ", ".join(_WORDS[which].format(count) for which, count in counts.items() if count)
+    yield note(f"{told}Shown: {shown}." if len(own) < total.count else f"{told}All are shown.")
     numbers = {
         id(case): f"{case.which} {number}" for number, case in enumerate(own, 1) if case.which == "worst"
     }
@@ -62,7 +62,8 @@ def _kind(
         _case(case, numbers.get(id(case), case.which), found.metric, pictures[id(case)], single=single)
         for case in own
     ]
-    yield f'<div class="cases">{"".join(parts)}</div>' if single else "".join(parts)
+    grid = "cases" if single else "pairs" if all(len(case.pictures) == 2 for case in own) else "strips"
+    yield f'<div class="{grid}">{"".join(parts)}</div>'
 
 
 def _cost(cost: float, metric: str) -> str:
@@ -100,21 +101,21 @@ def _picture(picture: Drawn | str, mark: str, case: Case) -> str:
         return f'<div class="absent{mark}">{text(picture)}</div>'
     size = f'width="{picture.width}" height="{picture.height}"'
     # What the case is about is drawn last, on top.
-    boxes = "".join(_box(box) for box in sorted(picture.boxes, key=lambda box: box.subject))
+    boxes = "".join(rectangle(box) for box in sorted(picture.boxes, key=lambda box: box.subject))
     return (
         f'<svg class="frame{mark}" viewBox="0 0 {picture.width} {picture.height}" role="img" '
         f'aria-label="{text(case.kind)}, {text(case.key)}"><image {size} href="{picture.uri}"/>{boxes}</svg>'
     )
 
 
-def _box(box: Box) -> str:
+def rectangle(box: Box, kind: str = "") -> str:
+    """Return a box as SVG, of the class of its role or of a `kind` of its own, which its title names."""
+    kind = kind or box.role
     xmin, ymin, xmax, ymax = box.corners
     place = f'x="{xmin:.4g}" y="{ymin:.4g}" width="{xmax - xmin:.4g}" height="{ymax - ymin:.4g}"'
     subject = " subject" if box.subject else ""
-    title = ", ".join(
-        filter(None, (box.role, box.label, "" if box.score is None else f"score {box.score:.3f}"))
-    )
+    title = ", ".join(filter(None, (kind, box.label, "" if box.score is None else f"score {box.score:.3f}")))
     return (
-        f'<rect class="back{subject}" {place}/><rect class="box {box.role}{subject}" {place}>'
+        f'<rect class="back{subject}" {place}/><rect class="box {kind}{subject}" {place}>'
         f"<title>{text(title)}</title></rect>"
     )

@@ -85,7 +85,15 @@ def _boxes(first: Units, second: Units) -> list[Flip]:
 
 
 def _at_best(units: Units) -> tuple[Array, Array]:
-    """Return how many boxes of each unit are right and how many false at the score where F1 is best: N int64 each.
+    """Return how many boxes of each unit are right and how many false at the score where F1 is best: N int64 each."""
+    right, false = (
+        np.bincount(units.arrays["unit"][chosen], minlength=len(units.keys)) for chosen in at_best(units)
+    )
+    return right, false
+
+
+def at_best(units: Units) -> tuple[Array, Array]:
+    """Tell which boxes are right and which false, of those that reach the score where F1 is best: B bool each.
 
     Right is what is so at the lowest limit of the overlap, IoU 0.5.
     """
@@ -99,13 +107,10 @@ def _at_best(units: Units) -> tuple[Array, Array]:
     # All boxes of one score are in, or none: the best is looked for at the last one of each.
     last = np.flatnonzero(np.diff(scores, append=-np.inf))
     if not len(last):
-        return np.zeros(len(units.keys), int), np.zeros(len(units.keys), int)
+        return right, right
     f1 = 2 * hits[last] / np.maximum(tried[last] + truths, 1)
     above = arrays["score"] >= scores[last[f1.argmax()]]
-    return (
-        np.bincount(arrays["unit"][above & right], minlength=len(units.keys)),
-        np.bincount(arrays["unit"][above & counted & ~right], minlength=len(units.keys)),
-    )
+    return above & right, above & counted & ~right
 
 
 def _pairs(first: Units, second: Units) -> list[Flip]:

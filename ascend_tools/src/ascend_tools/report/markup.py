@@ -6,6 +6,10 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from ascend_tools.report import style
+
+# Nothing is loaded and nothing runs, whatever stands in the data.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # no text, or half of a character
 
 
@@ -17,6 +21,20 @@ def printable(value: object) -> str:
 def text(value: object) -> str:
     """Return text as HTML shows it, whatever it holds."""
     return html.escape(printable(value))
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """Return a whole page of parts that are HTML."""
+    return "\n".join(
+        (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{text(title)}</title>\n<style>{style.CSS}</style>\n</head>\n<body>\n<main>",
+            *(part for part in parts if part),
+            "</main>\n</body>\n</html>\n",
+        )
+    )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], best: int = -1) -> str:

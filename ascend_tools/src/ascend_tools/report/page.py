@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ascend_tools.report import plots, style
+from ascend_tools.report import plots
 from ascend_tools.report.agreement import agreement
 from ascend_tools.report.cases import cases
 from ascend_tools.report.figures import head
-from ascend_tools.report.markup import note, pairs, section, table, text
+from ascend_tools.report.markup import document, note, pairs, section, table, text
+from ascend_tools.report.plots import Look
 from ascend_tools.report.read import Run
 from common.report import beside, details
 from common.report.details import Plot
 
 _MOST_PLOTS = 12
-# Nothing is loaded and nothing runs, whatever stands in the data.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def page(run: Run) -> str:
@@ -35,26 +34,23 @@ def page(run: Run) -> str:
         _origin(report),
         _files(run),
     )
-    return "\n".join(
-        (
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{text(title)}</title>\n<style>{style.CSS}</style>\n</head>\n<body>\n<main>",
-            *(part for part in parts if part),
-            "</main>\n</body>\n</html>\n",
-        )
-    )
+    return document(title, parts)
 
 
 def _plots(run: Run) -> str:
-    figures = [_plot(plot) for plot in run.plots[:_MOST_PLOTS]]
-    return section("Curves", f'<div class="plots">{"".join(figures)}</div>') if figures else ""
+    return curves([(plot, ()) for plot in run.plots])
 
 
-def _plot(plot: Plot) -> str:
+def curves(found: Sequence[tuple[Plot, Sequence[Look]]], words: str = "") -> str:
+    """Return the section of plots and how their lines look, below some words."""
+    figures = [_plot(plot, looks) for plot, looks in found[:_MOST_PLOTS]]
+    drawn = f'<div class="plots">{"".join(figures)}</div>'
+    return section("Curves", note(words), drawn) if figures else ""
+
+
+def _plot(plot: Plot, looks: Sequence[Look]) -> str:
     try:
-        drawn = plots.svg(plot)
+        drawn = plots.svg(plot, looks)
     except (ValueError, ArithmeticError) as error:  # numbers that make no plot: the page is more than this
         drawn = note(f"This plot cannot be drawn: {error}")
     return f"<figure><h3>{text(plot.title)}</h3>\n{drawn}<figcaption>{text(plot.note)}</figcaption></figure>"
@@ -119,7 +115,7 @@ def _origin(report: Mapping[str, Any]) -> str:
 
 
 def _origins(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in ("backend", "precision", "weights"):
+    for key in ("backend", "precision", "batch size", "weights"):
         if report.get(key) is not None:
             yield key, str(report[key])
     for key in ("provenance", "versions"):

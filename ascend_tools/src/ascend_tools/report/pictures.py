@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from common.cli import message
 from common.errors import GuideError
-from common.images.read import read_image
+from common.images.read import decode_image, read_image
 from common.report.details import Box, Shown
 
 Array = NDArray[Any]
 BUDGET = 1_700_000  # characters of all pictures of a page
-MOST = 240  # pictures on a page
+MOST = 400  # pictures on a page
 _STEPS = (
     (440, 82),
     (340, 80),
@@ -34,12 +34,17 @@ _LEAST = 0.55  # of the picture's sides, for one to see where it is
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture ready for a page: its data: URI, the size of the cut in the picture's pixels, and the boxes in the cut."""
+    """A picture ready for a page: its data: URI, the size of the cut in the picture's pixels, and the boxes in the cut.
+
+    `left` and `top` are where the cut is in the picture.
+    """
 
     uri: str
     width: int
     height: int
     boxes: tuple[Box, ...]
+    left: int = 0
+    top: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class _Cut:
     width: int
     height: int
     boxes: tuple[Box, ...]
+    left: int
+    top: int
 
 
 def draw(shown: Sequence[Shown]) -> list[Drawn | str]:
@@ -61,22 +68,30 @@ def draw(shown: Sequence[Shown]) -> list[Drawn | str]:
             break
     uris = iter(encoded)
     return [
-        cut if isinstance(cut, str) else Drawn(next(uris), cut.width, cut.height, cut.boxes) for cut in cuts
+        cut
+        if isinstance(cut, str)
+        else Drawn(next(uris), cut.width, cut.height, cut.boxes, cut.left, cut.top)
+        for cut in cuts
     ]
 
 
 def _cut(shown: Shown) -> _Cut | str:
-    if shown.path is None:
-        return "The picture is not at hand: name the data set with --data to see it."
     try:
-        image = read_image(Path(shown.path))
+        if shown.data is not None:
+            image = decode_image(shown.data, shown.caption)
+        elif shown.path is not None:
+            image = read_image(Path(shown.path))
+        else:
+            return "The picture is not at hand: name the data set with --data to see it."
     except (GuideError, OSError, ValueError) as error:  # ValueError: no path
         return message(error)
     size = image.shape[1], image.shape[0]
     boxes = [box for box in (_inside(box, size) for box in shown.boxes) if box]
     left, top, right, bottom = window([box.corners for box in boxes if box.subject], size)
     moved = tuple(_moved(box, left, top) for box in boxes)
-    return _Cut(_shrunk(image[top:bottom, left:right], _STEPS[0][0]), right - left, bottom - top, moved)
+    return _Cut(
+        _shrunk(image[top:bottom, left:right], _STEPS[0][0]), right - left, bottom - top, moved, left, top
+    )
 
 
 def window(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ascend_tools.fonts import place_for_fonts
@@ -22,10 +24,18 @@ _VARIABLES = {
     "#040404": "accent",
     "#050505": "second",
     "#060606": "faint",
+    "#070707": "good",
+    "#080808": "warn",
 }
 _COLOUR = {name: code for code, name in _VARIABLES.items()}
-_SHADES = {"main": ("accent", 1.8, 4), "second": ("second", 1.5, 3), "faint": ("faint", 0.8, 2)}
+_SHADES = {
+    "main": ("accent", 1.8, 4),
+    "second": ("second", 1.5, 3),
+    "third": ("muted", 1.5, 3),
+    "faint": ("faint", 0.8, 2),
+}
 _DASHES: tuple[Any, ...] = ((0, (5, 3)), (0, (1, 2)), (0, (7, 2, 1, 2)))
+_MARKERS = ("o", "x", "^", "s", "v")  # of points of several runs
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -45,52 +55,79 @@ _SETTINGS: dict[Any, Any] = {
     "grid.linewidth": 0.5,
     "svg.fonttype": "none",  # text stays text: small, selectable, in the page's own font
 }
+_ROOM, _HANDLE = 61, 7  # characters that a row of the legend has room for, and how many of them a sign takes
 _WIDTH, _HEIGHT = 4.6, 3.1  # inches; a phone shows it in about this size
+_ROW, _AROUND = 0.155, 0.95  # inches: the height of a named row, and of what is above and below all of them
 
 
-def svg(plot: Plot) -> str:
-    """Return a plot as an SVG element; the same plot is the same text."""
+@dataclass(frozen=True)
+class Look:
+    """How a line of one of several runs looks: in the colour of the page's style of that name, dashed by the run's number."""
+
+    colour: str
+    run: int
+
+
+def svg(plot: Plot, looks: Sequence[Look] = ()) -> str:
+    """Return a plot as an SVG element, its lines by `looks` or else by their shades; the same plot is the same text."""
     with place_for_fonts():
         import matplotlib as mpl
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
         with mpl.rc_context({**_SETTINGS, "svg.hashsalt": printable(plot.name)}):
-            figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+            height = _AROUND + _ROW * len(plot.rows) if plot.rows else _HEIGHT
+            figure = Figure(figsize=(_WIDTH, height), layout="constrained")
             axes = figure.subplots()
-            for line in plot.lines:
-                _draw(axes, line)
-            for number, mark in enumerate(plot.marks):
-                _mark(axes, mark, number)
+            for line, look in zip_longest(plot.lines, looks):
+                _draw(axes, line, look)
+            labels = list(dict.fromkeys(mark.label for mark in plot.marks))
+            for mark in plot.marks:
+                _mark(axes, mark, labels.index(mark.label))
+            if plot.log == "x":
+                axes.set_xscale("log")
+            elif plot.log == "y":
+                axes.set_yscale("log", nonpositive="clip")
             axes.set_xlabel(_plain(plot.x_title))
             axes.set_ylabel(_plain(plot.y_title))
             if plot.x_range:
                 axes.set_xlim(*plot.x_range)
             if plot.y_range:
                 axes.set_ylim(*plot.y_range)
-            if any(line.form == "points" for line in plot.lines):
+            if plot.rows:
+                _name_rows(axes, plot.rows if looks else _valued(plot))
+            elif any(line.form == "points" for line in plot.lines):
                 axes.grid(visible=False, axis="x")
                 axes.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True))
-            _legend(axes, plot.marks)
+            _legend(axes, plot, in_order=bool(looks))
             text = io.StringIO()
             metadata: dict[str, Any] = {"Date": None, "Creator": None}
             figure.savefig(text, format="svg", metadata=metadata, transparent=True)
     return _for_page(text.getvalue())
 
 
-def _draw(axes: Axes, line: Line) -> None:
+def _draw(axes: Axes, line: Line, look: Look | None = None) -> None:
     name, width, order = _SHADES[line.shade]
     how: dict[str, Any] = {
         "color": _COLOUR[name],
         "linewidth": width,
         "zorder": order,
         "label": _plain(line.label),
+        "linestyle": (0, (4, 1.5)) if line.shade == "third" else "solid",
     }
+    marker = "o"
+    if look:
+        # The first run lies below the others' dashes, for lines that are the same to be seen all.
+        dashes = ("solid", *_DASHES)[look.run % (1 + len(_DASHES))]
+        how |= {"color": _COLOUR[look.colour], "zorder": 4 + look.run, "linestyle": dashes}
+        marker = _MARKERS[look.run % len(_MARKERS)]
     if line.form == "steps":
         edges = line.x if len(line.x) == len(line.y) + 1 else (*line.x, *line.x[-1:])[: len(line.y) + 1]
         axes.stairs(line.y, edges, **how)
     elif line.form == "points":
-        axes.plot(line.x, line.y, **{**how, "linewidth": 0}, marker="o", markersize=4.5)
+        size, face = (4.5, None) if look is None or not look.run else (4.5 + 1.5 * look.run, "none")
+        how |= {"linestyle": "", "marker": marker, "markersize": size, "markerfacecolor": face}
+        axes.plot(line.x, line.y, **how)
     else:
         axes.plot(line.x, line.y, **how)
 
@@ -106,23 +143,56 @@ def _mark(axes: Axes, mark: Mark, number: int) -> None:
         axes.axvline(mark.x, **how, linewidth=0.9, linestyle=dashes)
 
 
-def _legend(axes: Axes, marks: Sequence[Mark]) -> None:
-    """Name what is drawn, once, above the axes, where no line runs; a single line needs no name."""
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows from the top down, and repeat the scale above them, for the first of many are far from the other one."""
+    axes.set_yticks(range(len(names)), [_plain(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", top=True, labeltop=True)
+
+
+def _valued(plot: Plot) -> list[str]:
+    """Return the names of the rows, each with what the plot is about: a point on paper has no number."""
+    main = next((line for line in plot.lines if line.shade == "main"), None)
+    values = dict(zip(main.y, main.x, strict=False)) if main else {}
+    return [f"{name} {values[row]:.3f}" if row in values else name for row, name in enumerate(plot.rows)]
+
+
+def _legend(axes: Axes, plot: Plot, *, in_order: bool) -> None:
+    """Name what is drawn, once, above the axes, where no line runs; a single line needs no name.
+
+    What is drawn last, on top, is named first, unless all is to be named in order.
+    """
     handles, labels = axes.get_legend_handles_labels()
-    named = dict(zip(reversed(labels), reversed(handles), strict=True))
-    if len(named) > 1 or marks:
-        axes.legend(
+    step = 1 if in_order else -1
+    named = dict(zip(labels[::step], handles[::step], strict=True))
+    if len(named) > 1 or plot.marks:
+        # Above named rows stands their scale.
+        owner: Any = axes.figure if plot.rows else axes
+        place = (
+            {"loc": "outside upper left"} if plot.rows else {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
+        )
+        owner.legend(
             named.values(),
             named.keys(),
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=3,
+            ncols=_columns([*named]),
             frameon=False,
             borderpad=0,
             borderaxespad=0.4,
             handlelength=1.6,
             columnspacing=1.4,
+            **place,
         )
+
+
+def _columns(names: Sequence[str]) -> int:
+    """Return in how many columns names have room, three at most; they are filled one after the other."""
+    for count in (3, 2):
+        rows = -(-len(names) // count)
+        columns = [names[begin : begin + rows] for begin in range(0, len(names), rows)]
+        if sum(_HANDLE + max(map(len, column)) for column in columns) <= _ROOM:
+            return count
+    return 1
 
 
 def _plain(text: str) -> str:

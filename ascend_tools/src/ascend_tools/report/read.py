@@ -27,7 +27,12 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Return what a run left; only metrics.json has to be there, and only it has to be sound."""
-    report, problems = read_metrics(folder / FILE), []
+    return with_details(folder, read_metrics(folder / FILE))
+
+
+def with_details(folder: Path, report: Mapping[str, Any]) -> Run:
+    """Return a run whose metrics.json is known, with what of its details can be read."""
+    problems: list[str] = []
     plots: tuple[details.Plot, ...] = ()
     cases = details.Cases()
     try:

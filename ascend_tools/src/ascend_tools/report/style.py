@@ -20,6 +20,7 @@ p{margin:6px 0 14px;max-width:70ch}
 .note{color:var(--muted);font-size:14px}
 .verdict{display:flex;gap:14px;align-items:baseline;flex-wrap:wrap;font-size:20px;line-height:1.35}
 .verdict b{font-size:15px;letter-spacing:.02em;color:var(--paper);border-radius:5px;padding:3px 11px;background:var(--muted)}
+.verdict+.verdict{margin-top:8px}
 .verdict.good b{background:var(--good)}.verdict.bad b{background:var(--bad)}
 .verdict span{flex:1 1 16em}
 .lead{margin:26px 0 0}.lead table{font-size:17px}.lead td b{font-size:30px;letter-spacing:-.01em;line-height:1.2}
@@ -44,6 +45,7 @@ td.exact{text-align:left}
 td.bar{width:40%;min-width:90px;padding-left:22px}
 td.bar i{display:block;height:8px;background:var(--accent);border-radius:1px;min-width:1px;opacity:.75}
 tr.best td{font-weight:600}
+.apart table,.apart tbody th{font-size:15px}.apart td{padding-left:18px}.lead.apart td b{font-size:16px}
 .scale{width:170px;height:22px;display:block}
 ul{padding-left:1.2em;max-width:70ch;margin:8px 0 14px}
 .caveats{border-left:3px solid var(--warn);padding:2px 0 2px 14px;margin:22px 0 0}
@@ -66,13 +68,29 @@ figcaption{font-size:14px;line-height:1.4}
 .cases figcaption{margin-top:7px}
 .cost{font-weight:600}
 .key{color:var(--muted);font-size:12.5px;overflow-wrap:anywhere;display:block;margin-top:1px}
-.strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(92px,1fr));gap:8px}
+.strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(78px,1fr));gap:10px 8px}
+.strip figcaption{font-size:12px;line-height:1.3;margin-top:3px;overflow-wrap:anywhere}
+.pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,270px),1fr));gap:0 44px}
+.pairs .strip{grid-template-columns:1fr 1fr;gap:4px}
 .case{margin:0 0 26px;break-inside:avoid}
 .right{outline:3px solid var(--good);outline-offset:-3px}.wrong{outline:3px solid var(--bad);outline-offset:-3px}
 .box{fill:none;vector-effect:non-scaling-stroke;stroke-width:1.4}
 .back{fill:none;vector-effect:non-scaling-stroke;stroke:#000;stroke-opacity:.45;stroke-width:3}
 .box.subject{stroke-width:3}.back.subject{stroke-width:5}
 .truth{stroke:#56c2ff}.found{stroke:#ffb000}.ignored{stroke:#c8c8c8;stroke-dasharray:3 3}
+.false{stroke:#ff5d52;stroke-dasharray:7 3}.box.right{stroke:#ffb000;outline:0}
+.kinds .truth{border-color:#2a9fe0}.kinds i.right{border-color:#e59e00;outline:0}.kinds .false{border:2px dashed #ff5d52}
+h4{font-size:14px;margin:18px 0 8px;font-weight:600;color:var(--muted)}
+.flips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,310px),1fr));gap:26px 24px;margin:8px 0 10px}
+.flip{break-inside:avoid;min-width:0}.flip figure{margin:0;min-width:0}.flip p{margin:0 0 4px}
+.flip .frame{aspect-ratio:1;object-fit:contain}
+.strips .flip{margin:0 0 26px}.strips .frame{aspect-ratio:auto}.strips .one{width:min(92px,20%)}.strips .said{margin-top:8px}
+.few,.beside{display:grid;grid-template-columns:1fr 1fr;gap:6px}.flip .absent{aspect-ratio:auto}
+.said{font-size:14px;line-height:1.4;min-width:0}.said p{overflow-wrap:anywhere}
+.answers{margin-top:4px}
+.up{color:var(--good)}.other{font-weight:650}
+.sides thead th{text-align:left}td.under{min-width:8.5em}
+td.under i{display:block;height:5px;background:var(--accent);border-radius:1px;min-width:1px;opacity:.75;margin:2px 0 0 auto}
 .legend{display:flex;flex-wrap:wrap;gap:4px 22px;font-size:14px;color:var(--muted);margin:10px 0 0;padding:0;list-style:none}
 .legend i{display:inline-block;width:15px;height:12px;border:2px solid;margin-right:7px;vertical-align:-1px}
 footer{margin-top:52px;border-top:1px solid var(--rule);padding-top:12px;color:var(--muted);font-size:14px}
@@ -80,6 +98,10 @@ code{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wra
 @media(min-width:561px) and (max-width:940px){.scale,.scales{display:none}
 .lead table{font-size:15px}.lead td{padding-left:16px}}
 @media(max-width:560px){.lead thead{display:none}.lead table,.lead tbody,.lead tr,.lead td,.lead th{display:block;border:0}
+.sides thead{display:none}.sides table,.sides tbody,.sides tr,.sides td,.sides th{display:block;border:0;padding-left:0}
+.sides td.text{display:flex;gap:12px;padding:2px 0;min-width:0}.sides tr{border-bottom:1px solid var(--rule);padding:6px 0}
+.sides td::before{content:attr(data-name);color:var(--muted);font-size:13.5px;flex:0 0 5.5em;overflow-wrap:anywhere}
+.times tbody th{white-space:normal}td.under{min-width:0}.verdict{row-gap:2px}.verdict span{flex-basis:100%}
 .lead td{display:flex;justify-content:space-between;align-items:baseline;padding:3px 0;gap:12px}
 .lead td::before{content:attr(data-name);color:var(--muted);font-size:14px}
 .lead tr{border-bottom:1px solid var(--ink);padding-bottom:8px;margin-bottom:8px}
@@ -90,6 +112,7 @@ th,td{padding-left:16px}.tiles{gap:14px 30px}.lead td b{font-size:24px}.lead tab
 --faint:#9fb6d6;--good:#17734a;--bad:#b3261e;--warn:#8a5a00}body{font-size:10pt}main{max-width:none;padding:0}
 .wide{overflow:visible}table,.lead table{font-size:9.5pt}.lead td b{font-size:18pt}th,td{padding:3px 0 3px 14px}.scale{width:110px}
 h2{margin-top:24px}.note,figcaption,.plots figcaption{font-size:8.5pt}.key{font-size:7.5pt}.two{break-inside:avoid}
-h2,h3{break-after:avoid}tr,figure{break-inside:avoid}.plots{grid-template-columns:1fr 1fr}
-.cases{grid-template-columns:repeat(5,1fr)}.two{grid-template-columns:1fr 1fr}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+h2,h3,h4{break-after:avoid}tr,figure{break-inside:avoid}.plots{grid-template-columns:1fr 1fr}
+.strips .one{width:48px}.cases{grid-template-columns:repeat(5,1fr)}.strips .strip{grid-template-columns:repeat(11,1fr);gap:8px 5px}
+.strips figcaption{font-size:6.5pt}.pairs{grid-template-columns:repeat(3,1fr);gap:0 24px}.two{grid-template-columns:1fr 1fr}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

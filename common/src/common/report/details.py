@@ -27,9 +27,10 @@ from common.files import make_folder, read_bytes, write_json, write_text
 Array = NDArray[Any]
 Cell = str | float | None
 Kind = TypeVar("Kind")
-Shade = Literal["main", "second", "faint"]
+Shade = Literal["main", "second", "third", "faint"]
 Form = Literal["line", "steps", "points"]
 Which = Literal["worst", "median", "random"]
+Axis = Literal["", "x", "y"]
 FOLDER, PLOTS, CASES, PICTURES = "details", "plots.json", "cases.json", "pictures.csv"
 POINTS = 500  # of a line at most; no screen shows more
 WORST = 6
@@ -40,8 +41,8 @@ _DIGITS = 6  # significant ones, of what is drawn
 class Line(msgspec.Struct, frozen=True):
     """A line of a plot, x and y of as many points; see `line`, which makes one.
 
-    `shade` is "main" for what the plot is about, "second" for what stands beside it, and "faint" for what it is made of, such
-    as the folds of an average. `form` "steps" is a histogram: y[i] holds from x[i] to x[i + 1].
+    `shade` is "main" for what the plot is about, "second" and "third" for what stands beside it, and "faint" for what it is
+    made of, such as the folds of an average. `form` "steps" is a histogram: y[i] holds from x[i] to x[i + 1].
     """
 
     label: str
@@ -62,7 +63,9 @@ class Mark(msgspec.Struct, frozen=True):
 class Plot(msgspec.Struct, frozen=True):
     """A plot: titles of the axes with their units, what is drawn, and a sentence on how to read it.
 
-    `x_range` and `y_range` are what the axes show, None for all that is drawn.
+    `x_range` and `y_range` are what the axes show, None for all that is drawn. A plot with named `rows`, such as classes, is
+    one of points beside their names: y is the number of a row, counted from 0 at the top. `log` names the axis that is
+    logarithmic. Marks with the same label are one entry of the legend.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Plot(msgspec.Struct, frozen=True):
     note: str = ""
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
+    rows: tuple[str, ...] = ()
+    log: Axis = ""
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -93,13 +98,15 @@ class Box(msgspec.Struct, frozen=True):
 class Shown(msgspec.Struct, frozen=True):
     """A picture of a case: its file, None where that is not known, boxes on it, and what is said below it.
 
-    `mark` is "right" or "wrong" where the picture itself is an answer, such as one of the ten best of a query.
+    `data` is what the file would hold, for a picture that is part of another file. `mark` is "right" or "wrong" where the
+    picture itself is an answer, such as one of the ten best of a query.
     """
 
     path: str | None
     boxes: tuple[Box, ...] = ()
     caption: str = ""
     mark: Literal["", "right", "wrong"] = ""
+    data: bytes | None = None
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -167,7 +174,7 @@ def add_worst(arguments: argparse.ArgumentParser) -> None:
     )
 
 
-def line(label: str, x: Array, y: Array, shade: Shade = "main", form: Form = "line") -> Line:
+def line(label: str, x: Array, y: Array, shade: Shade = "main", form: Form = "line", log: Axis = "") -> Line:
     """Return a line through finite points, in order, of which at most POINTS are kept, evenly along the line.
 
     Args:
@@ -176,30 +183,35 @@ def line(label: str, x: Array, y: Array, shade: Shade = "main", form: Form = "li
         y: N numbers.
         shade: see `Line`.
         form: see `Line`; of a histogram, and of points, all are kept.
+        log: the plot's logarithmic axis.
     """
     finite = np.isfinite(x) & np.isfinite(y)
     points = np.stack((np.asarray(x, np.float64)[finite], np.asarray(y, np.float64)[finite]))
     if points.shape[1] > POINTS and form == "line":
-        spans = np.maximum(np.ptp(points, axis=1, keepdims=True), 1e-300)
-        way = np.concatenate(([0.0], np.cumsum(np.abs(np.diff(points / spans)).sum(axis=0))))
+        seen = points.copy()  # as they lie on the page
+        if log:
+            row = seen["xy".index(log)]
+            row[:] = np.log10(np.maximum(row, row[row > 0].min(initial=1.0)))
+        spans = np.maximum(np.ptp(seen, axis=1, keepdims=True), 1e-300)
+        way = np.concatenate(([0.0], np.cumsum(np.abs(np.diff(seen / spans)).sum(axis=0))))
         points = points[:, np.unique(np.searchsorted(way, np.linspace(0, way[-1], POINTS)))]
     x_kept, y_kept = (tuple(float(f"{value:.{_DIGITS}g}") for value in row) for row in points.tolist())
     return Line(label, x_kept, y_kept, shade, form)
 
 
-def chosen(costs: Sequence[float], worst: int) -> list[tuple[int, Which]]:
+def chosen(costs: Sequence[float] | Array, worst: int) -> list[tuple[int, Which]]:
     """Choose cases by what they cost: the `worst`, a third as many in the middle, and as many drawn at random.
 
     Returned are places in `costs` and why each is chosen; of equal ones the first comes first, and none comes twice.
     """
-    order = sorted(range(len(costs)), key=lambda place: (-costs[place], place))
+    order = np.argsort(-np.asarray(costs, np.float64), kind="stable")
     few = math.ceil(worst / 3)
-    taken: dict[int, Which] = dict.fromkeys(order[:worst], "worst")
+    taken: dict[int, Which] = dict.fromkeys(order[:worst].tolist(), "worst")
     begin = max(worst, (len(order) - few) // 2)
-    taken |= dict.fromkeys(order[begin : begin + few], "median")
-    rest = [place for place in order if place not in taken]
-    drawn = np.random.Generator(np.random.PCG64(_SEED)).permutation(len(rest))[:few].tolist()
-    taken |= dict.fromkeys((rest[place] for place in sorted(drawn)), "random")
+    taken |= dict.fromkeys(order[begin : begin + few].tolist(), "median")
+    rest = order[~np.isin(order, list(taken))]
+    drawn = np.random.Generator(np.random.PCG64(_SEED)).permutation(len(rest))[:few]
+    taken |= dict.fromkeys(rest[np.sort(drawn)].tolist(), "random")
     return list(taken.items())
 
 

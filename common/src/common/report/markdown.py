@@ -64,7 +64,7 @@ def _time(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _origin(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in ("backend", "precision", "weights"):
+    for key in ("backend", "precision", "batch size", "weights"):
         if report.get(key) is not None:
             yield key, str(report[key])
     yield from beside.flat(report.get("provenance") or {})

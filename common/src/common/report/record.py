@@ -30,6 +30,7 @@ class _Record(msgspec.Struct):
     pictures: int
     files: dict[str, str]
     provenance: dict[str, Any] = {}
+    batch_size: int | None = None
 
 
 @contextlib.contextmanager
@@ -37,7 +38,14 @@ def recorded(files: Sequence[Path], origin: Origin, pictures: int) -> Iterator[N
     """Record the origin of the files, all in one directory, that are written in the block, of that many pictures."""
     path = files[0].parent / NAME
     record = _Record(
-        origin.dataset, origin.backend, origin.precision, origin.caveats, pictures, {}, {**origin.provenance}
+        origin.dataset,
+        origin.backend,
+        origin.precision,
+        origin.caveats,
+        pictures,
+        {},
+        {**origin.provenance},
+        origin.batch_size,
     )
     write_json(path, msgspec.to_builtins(record))
     yield
@@ -77,4 +85,5 @@ def recalled(files: Sequence[Path], unknown: Origin, pictures: int) -> Origin:
         precision=record.precision,
         caveats=(*record.caveats, *others),
         provenance={**record.provenance, **unknown.provenance},
+        batch_size=record.batch_size,
     )

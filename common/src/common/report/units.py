@@ -8,11 +8,6 @@ faces of a pair are, how precise a query was. They are plain: no Python objects,
 from __future__ import annotations
 
 import contextlib
-import io
-import math
-import struct
-import tokenize
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import GuideError
-from common.files import read_bytes, staged
+from common.files import read_bytes
+from common.report import npz
 
 Array = NDArray[Any]
 FILE = Path("details") / "units.npz"
@@ -67,15 +63,42 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
         "tops": ("i", ("tops",)),
     },
 }
+# What each kind may hold beyond that, for its pictures to be shown: all of a row, or none. Paths are those of the machine
+# that measured, empty where a picture is not at hand; corners are xmin, ymin, xmax, ymax in pixels of the upright picture.
+SHOWN: Mapping[str, Sequence[Mapping[str, tuple[str, tuple[str, ...]]]]] = {
+    "boxes": (
+        {"paths": ("U", ("units",))},
+        {"corners": ("f", ("boxes", "corners")), "truth_corners": ("f", ("truths", "corners"))},
+    ),
+    "folds": (
+        {"paths": ("U", ("units",))},
+        {
+            "corners": ("f", ("boxes", "corners")),
+            "truth_unit": ("i", ("faces",)),
+            "truth_corners": ("f", ("faces", "corners")),
+        },
+    ),
+    "pairs": ({"paths": ("U", ("units", "sides"))},),
+    # The nearest of each query, in order, by their places among the gallery's paths, and which of them are matches.
+    "queries": (
+        {"paths": ("U", ("units",))},
+        {
+            "gallery": ("U", ("gallery",)),
+            "nearest": ("i", ("units", "nearest")),
+            "matches": ("b", ("units", "nearest")),
+        },
+    ),
+}
 NOUNS = {"boxes": "picture", "folds": "picture", "pairs": "pair", "queries": "query"}
-_INDICES = {"unit": "units", "truth_unit": "units", "class": "classes", "truth_class": "classes"}
+_INDICES = {
+    "unit": "units",
+    "truth_unit": "units",
+    "class": "classes",
+    "truth_class": "classes",
+    "nearest": "gallery",
+}
+_LENGTHS = {"corners": 4, "sides": 2}  # of axes that are always as long
 _FOLDS = 1000  # at most; the published data sets have ten
-_HEADER = 10_000  # characters at most that numpy's header of an array may have
-# What reading a damaged file raises: zipfile's, numpy's and, from the header of an array, Python's own errors.
-_DAMAGED = (
-    *(ValueError, TypeError, KeyError, EOFError, OverflowError, NotImplementedError, RuntimeError),
-    *(zipfile.BadZipFile, struct.error, tokenize.TokenError, SyntaxError),
-)
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,8 @@ class Units:
         kind: one of `LAYOUTS`.
         figures: the names of the metrics that are computed of it, in their order.
         keys: N names of the pictures, pairs or queries.
-        arrays: by name, as `LAYOUTS` has them; a box's or an object's unit and class are places in `keys` and `classes`.
+        arrays: by name, as `LAYOUTS` and, as far as its pictures can be shown, `SHOWN` have them; a box's or an object's unit
+            and class are places in `keys` and `classes`.
     """
 
     kind: str
@@ -106,11 +130,7 @@ def write(out: Path, units: Units | None) -> None:
         remove(out)
         return
     texts = {"kind": np.array(units.kind), "figures": _texts(units.figures), "keys": _texts(units.keys)}
-    with staged(out / FILE) as temporary, zipfile.ZipFile(temporary, "w") as file:
-        for name, array in {**texts, **units.arrays}.items():
-            # Not by numpy's own savez, which takes objects, too.
-            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(array, order="C"), (1, 0), allow_pickle=False)
+    npz.write(out / FILE, {**texts, **units.arrays})
 
 
 def _texts(values: Sequence[str]) -> Array:
@@ -126,11 +146,11 @@ def remove(out: Path) -> None:
 def read(out: Path) -> Units:
     """Read the units of a run; a file that is damaged, or whose arrays do not belong together, is an error.
 
-    The memory follows the file's size: an array is taken from the bytes that are there, whatever its header says.
+    The memory follows the file's size, see `npz.arrays_of`.
     """
     path = out / FILE
     try:
-        arrays = _arrays(read_bytes(path))
+        arrays = npz.arrays_of(read_bytes(path))
         found = Units(
             str(_text(arrays, "kind", ())),
             _text(arrays, "figures", ("figures",)).tolist(),
@@ -143,42 +163,12 @@ def read(out: Path) -> Units:
             f"{path}: no such file; evaluate.py and postprocess.py write it beside the figures that they measure against "
             "annotations."
         ) from None
-    except _DAMAGED as error:
+    except npz.DAMAGED as error:
         raise GuideError(
             f"{path}: damaged, or not what a figure is computed of: {error}. Run evaluate.py or postprocess.py again, which "
             "writes it."
         ) from None
     return found
-
-
-def _arrays(content: bytes) -> dict[str, Array]:
-    """Return the arrays of an .npz file that is not compressed."""
-    with zipfile.ZipFile(io.BytesIO(content)) as file:
-        members = file.infolist()
-        if len({member.filename for member in members}) < len(members):
-            raise ValueError("names an array twice")
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("holds a compressed array")
-        if sum(member.file_size for member in members) > len(content):
-            raise ValueError("holds less than it announces")
-        return {member.filename.removesuffix(".npy"): _array(file.read(member)) for member in members}
-
-
-def _array(content: bytes) -> Array:
-    """Return the array of the bytes of an .npy file: of numbers, truth values or texts."""
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise ValueError(f"expected version 1.0 of numpy's format, found {version}")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
-    rest = memoryview(content)[stream.tell() :]
-    if dtype.kind not in "biufU" or not dtype.itemsize or fortran:
-        raise ValueError(f"expected plain values in C order, found {dtype}{' in another order' * fortran}")
-    if math.prod(shape) * dtype.itemsize != len(rest):
-        raise ValueError(f"an array of {shape} {dtype} has {len(rest)} bytes")
-    if dtype.kind == "b" and np.frombuffer(rest, np.uint8).max(initial=0) > 1:
-        raise ValueError("a truth value is neither 0 nor 1")
-    return np.frombuffer(rest, dtype).reshape(shape) if len(rest) else np.empty(shape, dtype)
 
 
 def _text(arrays: Mapping[str, Array], name: str, axes: tuple[str, ...]) -> Array:
@@ -190,10 +180,13 @@ def _text(arrays: Mapping[str, Array], name: str, axes: tuple[str, ...]) -> Arra
 
 def _check(units: Units) -> None:
     """Refuse arrays that are not those of the kind, or whose lengths or indices do not belong together."""
-    layout = LAYOUTS.get(units.kind)
-    if layout is None or layout.keys() != units.arrays.keys():
+    layout = {**LAYOUTS.get(units.kind, {})}
+    for shown in SHOWN.get(units.kind, ()):
+        if shown.keys() & units.arrays.keys():
+            layout |= shown
+    if not layout or layout.keys() != units.arrays.keys():
         raise ValueError(f"holds {units.kind!r} with {', '.join(sorted(units.arrays)) or 'nothing'}")
-    lengths = {"units": len(units.keys)}
+    lengths = {"units": len(units.keys), **_LENGTHS}
     for name, (kind, axes) in layout.items():
         array = units.arrays[name]
         if _kind_of(array) != kind or array.ndim != len(axes):
