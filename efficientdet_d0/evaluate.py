@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation, prediction
+from common.compare.ended import told_last, unscored
 from common.facts import Facts, read_facts
+from common.options import parse
+from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.timing import Stopwatch
@@ -55,7 +58,9 @@ def export_to(out: Path, network: TenMaps, facts: Facts) -> Path:
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     facts, watch = read_facts(HERE), Stopwatch()
-    options = evaluation.parse(cli.parser(__doc__), argv, coco.DATA_HELP, "detections.json")
+    arguments = cli.parser(__doc__)
+    add_worst(arguments)
+    options = parse(arguments, argv, coco.DATA_HELP, "detections.json")
 
     # The data first: a mistake in it should not cost an export.
     data = coco.read_coco(options.data or sample.write_sample(options.out / "sample"))
@@ -66,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    told = evaluation.told_last(options, facts)
+    told = told_last(options.out, facts, is_sample=options.data is None)
     with told, evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
         objects, agreement = evaluation.measured(
             TASK,
@@ -90,15 +95,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{detections}: the objects in {cli.counted(len(objects), 'picture')}")
     with watch("evaluate"):
         is_scored = not (agreement and subject.seeded)
-        figures = (
-            score(data, coco.read_detections(detections)) if is_scored else evaluation.unscored(len(objects))
-        )
+        figures = score(data, coco.read_detections(detections)) if is_scored else unscored(len(objects))
     if agreement and not subject.seeded:
         drawn = prediction.draw_found(
             options.out / "drawn", pictures, objects, what="objects", score=SCORE, name_of=name_of
         )
         print(f"{drawn}: the sample pictures with the objects found drawn on them")
-    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
+    status = conclude(
+        options.out,
+        facts,
+        figures,
+        replace(origin, seconds=watch.seconds),
+        agreement,
+        worst=options.own.worst,
+    )
     if agreement:
         agreement.check()
     return status

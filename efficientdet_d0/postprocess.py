@@ -20,6 +20,7 @@ from common.engine.file_route import read_predictions
 from common.facts import read_facts
 from common.npu_files.origin import results_origin
 from common.npu_files.results import open_results
+from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recalled, recorded
 from common.timing import Stopwatch
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="The directory that detections.json and metrics.json are written to (default: %(default)s).",
     )
+    add_worst(arguments)
     options = screen.parse(arguments, argv)
     facts, watch = read_facts(HERE), Stopwatch()
     data = coco.read_coco(options.data, need_pictures=False)
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         origin = recalled([detections], origin, len(data.pictures))
     with watch("evaluate"):
         figures = score(data, coco.read_detections(detections))
-    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
+    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), worst=options.worst)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation, prediction
+from common.compare.ended import told_last, unscored
 from common.errors import GuideError
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
 from common.npu_files.origin import results_origin
+from common.options import Options, parse
 from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
@@ -55,7 +57,7 @@ def export_to(out: Path, network: FaceBoxes, facts: Facts) -> Path:
     return out / facts.onnx
 
 
-def score_again(options: evaluation.Options, labels: Path, facts: Facts) -> int:
+def score_again(options: Options, labels: Path, facts: Facts) -> int:
     """Score the faces that are stored beside the directory of the annotations, as in the guide's tree, or else in --out."""
     if options.model or options.checkpoint or options.sha256:
         raise GuideError(
@@ -83,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     fddb.add_labels(arguments, " Without --data, stored faces are scored.")
     add_worst(arguments)
-    options = evaluation.parse(arguments, argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
+    options = parse(arguments, argv, fddb.DATA_HELP, "FDDB_dets.txt, results.txt")
     labels = options.own.labels
     if labels and not options.data:
         return score_again(options, labels, facts)
@@ -98,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    told = evaluation.told_last(options, facts)
+    told = told_last(options.out, facts, is_sample=options.data is None)
     with told, evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
         faces, agreement = evaluation.measured(
             TASK,
@@ -122,11 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{detections}: the faces of {cli.counted(len(faces), 'picture')}")
     with watch("evaluate"):
         is_scored = not (agreement and subject.seeded)
-        figures = (
-            score(folds, fddb.read_detections(detections), data, facts.accuracy)
-            if is_scored
-            else evaluation.unscored(len(faces))
-        )
+        figures = score(folds, fddb.read_detections(detections), data) if is_scored else unscored(len(faces))
     if agreement and not subject.seeded:
         drawn = prediction.draw_found(options.out / "drawn", pictures, faces, what="faces", score=SCORE)
         print(f"{drawn}: the sample pictures with the faces found drawn on them")

@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 0
     with watch("evaluate"):
-        figures = score(folds, fddb.read_detections(detections), data, facts.accuracy)
+        figures = score(folds, fddb.read_detections(detections), data)
     return conclude(out, facts, figures, replace(origin, seconds=watch.seconds), worst=options.worst)
 
 

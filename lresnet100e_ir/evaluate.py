@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation
+from common.compare.ended import told_last, unscored
 from common.facts import Facts, read_facts
+from common.options import parse
+from common.report.details import add_worst
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
 from lresnet_lfw import lfw, metric, sample
@@ -51,7 +54,9 @@ def export_to(out: Path, network: LResNet, facts: Facts) -> Path:
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     facts, watch = read_facts(HERE), Stopwatch()
-    options = evaluation.parse(cli.parser(__doc__), argv, lfw.DATA_HELP, "pairs.csv")
+    arguments = cli.parser(__doc__)
+    add_worst(arguments)
+    options = parse(arguments, argv, lfw.DATA_HELP, "pairs.csv")
 
     # The data first: a mistake in it should not cost an export.
     pairs = lfw.read_pairs(options.data or sample.write_sample(options.out / "sample"))
@@ -63,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    told = evaluation.told_last(options, facts)
+    told = told_last(options.out, facts, is_sample=options.data is None)
     with told, evaluation.opened(subject, options, facts, HERE, len(inputs)) as deployed:
         features, agreement = evaluation.measured(
             TASK,
@@ -78,15 +83,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             against=partial(against, faces=pairs.faces),
         )
 
+    origin = evaluation.origin(subject, deployed, options, HERE)
     with watch("evaluate"):
         is_scored = not (agreement and subject.seeded)
         figures = (
-            score(pairs.same, add_flipped_by_name(features, pairs.faces))
+            score(pairs.same, add_flipped_by_name(features, pairs.faces), pairs.faces)
             if is_scored
-            else evaluation.unscored(len(pairs.faces))
+            else unscored(len(pairs.faces))
         )
-    origin = evaluation.origin(subject, deployed, options, HERE)
-    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
+    status = conclude(
+        options.out,
+        facts,
+        figures,
+        replace(origin, seconds=watch.seconds),
+        agreement,
+        worst=options.own.worst,
+    )
     if agreement:
         agreement.check()
     return status

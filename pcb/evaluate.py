@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation
+from common.compare.ended import told_last, unscored
 from common.export.onnx_file import export
 from common.facts import Facts, read_facts
+from common.options import parse
+from common.report.details import add_worst
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
 from pcb_market import market, sample
@@ -52,7 +55,9 @@ def export_to(out: Path, network: PCB, facts: Facts) -> Path:
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     facts, watch = read_facts(HERE), Stopwatch()
-    options = evaluation.parse(cli.parser(__doc__), argv, market.DATA_HELP, "PCB_inference_result.json")
+    arguments = cli.parser(__doc__)
+    add_worst(arguments)
+    options = parse(arguments, argv, market.DATA_HELP, "PCB_inference_result.json")
 
     # The data first: a mistake in it should not cost an export.
     data = market.read_market(options.data or sample.write_sample(options.out / "sample"))
@@ -63,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export_to, sample=sample.WHAT, watch=watch
     )
-    told = evaluation.told_last(options, facts)
+    told = told_last(options.out, facts, is_sample=options.data is None)
     with told, evaluation.opened(subject, options, facts, HERE, len(pictures)) as deployed:
         agreement = None
         if subject.network:
@@ -83,15 +88,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:  # a data set's are held once
             features = matrix(evaluation.predictions(TASK, deployed, pictures, options, watch), len(pictures))
 
+    origin = evaluation.origin(subject, deployed, options, HERE)
     with watch("evaluate"):
         is_scored = not (agreement and subject.seeded)
         figures = (
-            score(data, features[:queries], features[queries:])
-            if is_scored
-            else evaluation.unscored(len(pictures))
+            score(data, features[:queries], features[queries:]) if is_scored else unscored(len(pictures))
         )
-    origin = evaluation.origin(subject, deployed, options, HERE)
-    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
+    status = conclude(
+        options.out,
+        facts,
+        figures,
+        replace(origin, seconds=watch.seconds),
+        agreement,
+        worst=options.own.worst,
+    )
     if agreement:
         agreement.check()
     return status

@@ -23,6 +23,7 @@ from common.errors import GuideError
 from common.facts import Facts, read_facts
 from common.npu_files.origin import results_origin
 from common.npu_files.results import network_of, open_results
+from common.report.details import add_worst
 from common.report.metrics_json import conclude
 from common.timing import Stopwatch
 from pcb_market import market
@@ -77,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="market",
         help="The guide's flag; there is one data set.",
     )
+    add_worst(arguments)
     options = screen.parse(arguments, argv)
     facts, watch = read_facts(HERE), Stopwatch()
     data = market.read_market(options.data)
@@ -87,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     origin = results_origin(facts, HERE, [options.query, options.gallery], [options.data], options.out)
     with watch("evaluate"):
         figures = score(data, query, gallery)
-    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
+    return conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), worst=options.worst)
 
 
 if __name__ == "__main__":

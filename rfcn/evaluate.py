@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import cli, evaluation, prediction
+from common.compare.ended import told_last, unscored
 from common.facts import Facts, read_facts
+from common.options import parse
+from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recorded
 from common.timing import Stopwatch
@@ -63,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "--form", choices=FORMS, help=f"Which form to export, see pth2onnx.py (default: {FORMS[0]})."
     )
-    options = evaluation.parse(arguments, argv, voc.DATA_HELP, "comp4_det_test_<class>.txt")
+    add_worst(arguments)
+    options = parse(arguments, argv, voc.DATA_HELP, "comp4_det_test_<class>.txt")
     form = options.own.form
     if form and options.model:
         arguments.error("--form is for an export; the file of --model has its form already")
@@ -81,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subject = evaluation.subject(
         options, facts, HERE, load=load, export_to=export, sample=sample.WHAT, watch=watch
     )
-    told = evaluation.told_last(options, facts)
+    told = told_last(options.out, facts, is_sample=options.data is None)
     with told, evaluation.opened(subject, options, facts, HERE, len(pictures), [IM_INFO]) as deployed:
         regions = RegionDifferences()
         objects, agreement = evaluation.measured(
@@ -114,16 +118,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     with watch("evaluate"):
         is_scored = not (agreement and subject.seeded)
         figures = (
-            score(data, truth, read_detections(options.out, data))
-            if is_scored
-            else evaluation.unscored(len(objects))
+            score(data, truth, read_detections(options.out, data)) if is_scored else unscored(len(objects))
         )
     if agreement and not subject.seeded:
         drawn = prediction.draw_found(
             options.out / "drawn", pictures, objects, what="objects", score=SCORE, name_of=voc.name_of
         )
         print(f"{drawn}: the sample pictures with the objects found drawn on them")
-    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds), agreement)
+    status = conclude(
+        options.out,
+        facts,
+        figures,
+        replace(origin, seconds=watch.seconds),
+        agreement,
+        worst=options.own.worst,
+    )
     if agreement:
         agreement.check()
     return status

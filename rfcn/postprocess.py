@@ -27,6 +27,7 @@ from common.errors import GuideError
 from common.facts import Facts, read_facts
 from common.npu_files.origin import results_origin
 from common.npu_files.results import Results, open_results
+from common.report.details import add_worst
 from common.report.metrics_json import begin, conclude
 from common.report.record import recalled, recorded
 from common.timing import Stopwatch
@@ -92,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="The directory that the detections and metrics.json are written to (default: %(default)s).",
     )
+    add_worst(arguments)
     add_shard(arguments)
     options = screen.parse(arguments, argv)
     if options.shard and options.detections:
@@ -117,8 +119,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         origin = recalled(result_files(detections), origin, len(data.pictures))
     with watch("evaluate"):
-        figures = score(data, voc.read_objects(data), read_detections(detections, data))
-    status = conclude(options.out, facts, figures, replace(origin, seconds=watch.seconds))
+        found = read_detections(detections, data)
+        figures = score(data, voc.read_objects(data), found)
+    status = conclude(
+        options.out, facts, figures, replace(origin, seconds=watch.seconds), worst=options.worst
+    )
     if options.shard:
         store.unlink(missing_ok=True)
     return status

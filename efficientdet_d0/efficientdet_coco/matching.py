@@ -8,6 +8,7 @@ also where overlaps are equal; here many pictures are gone through at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,26 @@ AREAS = np.array([(0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10)])
 PAIRS = 2**18  # of a detection and an object that are looked at at once
 
 
-def match(picture: Array, rank: Array, boxes: Array, objects: Objects) -> tuple[Array, Array]:
-    """Tell whether detections are right, and whether they count neither way: 4x10xN bool each.
+@dataclass(frozen=True)
+class Matches:
+    """What became of the N detections and the M objects of a category, by range of areas and limit of the overlap.
 
-    A detection is right that takes an object in the range of areas. One counts neither way that takes an object out of
-    the range or a crowd, which many may take, or that takes none and is itself out of the range.
+    Attributes:
+        right: 4x10xN bool, the detections that take an object in the range.
+        ignored: 4x10xN bool, those that count neither way: they take an object out of the range or a crowd, which many may
+            take, or they take none and are themselves out of the range.
+        taken: 4x10xM bool, the objects that a detection takes.
+        first: N int64, the object of any size that a detection takes at the lowest limit, -1 for none.
+    """
+
+    right: Array
+    ignored: Array
+    taken: Array
+    first: Array
+
+
+def match(picture: Array, rank: Array, boxes: Array, objects: Objects) -> Matches:
+    """Let detections take objects.
 
     Args:
         picture: N int64, the detections' pictures, ascending.
@@ -38,6 +54,7 @@ def match(picture: Array, rank: Array, boxes: Array, objects: Objects) -> tuple[
     taken = np.zeros((len(AREAS), len(LIMITS), len(objects.area)), bool)
     right = np.zeros((len(AREAS), len(LIMITS), len(picture)), bool)
     ignored = np.repeat(_outside(boxes[:, 2] * boxes[:, 3])[:, None], len(LIMITS), axis=1)
+    first = np.full(len(picture), -1)
     for owner, candidate, shared in _near_pairs(picture, rank, boxes, objects):
         borders = np.flatnonzero(np.diff(rank[owner], prepend=-1, append=-1))
         for start, end in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True):
@@ -50,7 +67,8 @@ def match(picture: Array, rank: Array, boxes: Array, objects: Objects) -> tuple[
             row, lost = rows[firsts][place], outside[area, found]
             right[area, limit, row] = ~lost
             ignored[area, limit, row] = lost
-    return right, ignored
+            first[rows[firsts]] = chosen[0, 0]
+    return Matches(right, ignored, taken, first)
 
 
 def _outside(area: Array) -> Array:
@@ -66,14 +84,14 @@ def _near_pairs(
     They come by rank, then by detection; those of one detection by ascending overlap, of equal ones in the objects'
     order, so that the last one is the best.
     """
-    for owner, candidate in _pairs(picture, objects.picture):
-        shared = _overlaps(boxes[owner], objects.boxes[candidate], objects.crowd[candidate])
+    for owner, candidate in pairs(picture, objects.picture):
+        shared = overlaps(boxes[owner], objects.boxes[candidate], objects.crowd[candidate])
         near = np.flatnonzero(shared >= LIMITS[0])
         order = near[np.lexsort((shared[near], owner[near], rank[owner[near]]))]
         yield owner[order], candidate[order], shared[order]
 
 
-def _pairs(picture: Array, theirs: Array) -> Iterator[tuple[Array, Array]]:
+def pairs(picture: Array, theirs: Array) -> Iterator[tuple[Array, Array]]:
     """Yield all pairs of a detection and an object of the same picture, as indices, all those of a picture at once."""
     starts, ends = np.searchsorted(theirs, picture), np.searchsorted(theirs, picture, side="right")
     counts = ends - starts
@@ -86,7 +104,7 @@ def _pairs(picture: Array, theirs: Array) -> Iterator[tuple[Array, Array]]:
         yield owner, starts[owner] + np.arange(len(owner)) - (before[owner] - before[first])
 
 
-def _overlaps(found: Array, truth: Array, crowd: Array) -> Array:
+def overlaps(found: Array, truth: Array, crowd: Array) -> Array:
     """Return the overlaps of boxes x, y, width, height, Nx4 each, row by row; of a crowd's, the share of the detection."""
     one, other = found.T, truth.T
     width = np.minimum(one[0] + one[2], other[0] + other[2]) - np.maximum(one[0], other[0])

@@ -39,19 +39,29 @@ class Judged:
 
     Attributes:
         category: its id.
-        truths: M int64, the ids of the pictures of its objects that count.
-        pictures: N int64, the ids of the detections' pictures.
+        objects: M int64, its objects that count, as places in the data set's objects.
+        truths: M int64, the ids of their pictures.
+        found: 10xM bool, which of them a detection took, at each limit of the overlap.
+        rows: N int64, its detections, as places in all detections.
+        pictures: N int64, the ids of their pictures.
         scores: N float64.
         right: 10xN bool, at each limit of the overlap, for objects of all sizes.
         ignored: 10xN bool, those that count neither way.
+        first: N int64, the object that each one that is right at the lowest limit took, as a place in `objects`; else -1.
+        precision: 4x10x101, by range of areas, limit and recall; -1 where there is no object of that size.
     """
 
     category: int
+    objects: Array
     truths: Array
+    found: Array
+    rows: Array
     pictures: Array
     scores: Array
     right: Array
     ignored: Array
+    first: Array
+    precision: Array
 
 
 def evaluate(
@@ -70,18 +80,21 @@ def evaluate(
     if not len(detections.score):
         raise GuideError("there is no detection to measure.")
     measured = np.array(sorted(picture.identity for picture in coco.pictures.values()))
-    objects = _sorted_objects(coco.objects, measured)
-    found = _sorted_detections(detections, measured)
+    object_rows = _sorted_objects(coco.objects, measured)
+    rows = _sorted_detections(detections, measured)
+    objects, found = coco.objects.only(object_rows), detections.only(rows)
     # -1 stands for categories without objects, as in pycocotools.
     precision = np.full((len(AREAS), len(LIMITS), len(RECALLS), len(coco.categories)), -1.0)
     recall = np.full((len(MOST), len(AREAS), len(LIMITS), len(coco.categories)), -1.0)
     categories = progress(sorted(coco.categories), len(coco.categories), "score", "class")
     for number, category in enumerate(categories):
-        truth = objects.only(_part(objects.category, category))
-        mine = found.only(_part(found.category, category))
+        part, mine_part = _part(objects.category, category), _part(found.category, category)
+        truth, mine = objects.only(part), found.only(mine_part)
         rank = _ranks(mine.picture)
-        right, ignored = match(mine.picture, rank, mine.boxes, truth)
-        easy = (~truth.crowd & (truth.area >= AREAS[:, :1]) & (truth.area <= AREAS[:, 1:])).sum(axis=1)
+        matches = match(mine.picture, rank, mine.boxes, truth)
+        right, ignored = matches.right, matches.ignored
+        counted = ~truth.crowd & (truth.area >= AREAS[:, :1]) & (truth.area <= AREAS[:, 1:])
+        easy = counted.sum(axis=1)
         by_score = np.argsort(-mine.score, kind="stable")
         for area in np.flatnonzero(easy).tolist():
             for most, recalls in zip(MOST, recall, strict=True):
@@ -91,27 +104,47 @@ def evaluate(
                     right[area, limit, by_score], ignored[area, limit, by_score], easy[area]
                 )
         if judged is not None and easy[0]:
-            truths = truth.picture[~truth.crowd]
             # Copies of what is kept, for the rest to be given back.
             judged.append(
-                Judged(category, truths, mine.picture, mine.score, right[0].copy(), ignored[0].copy())
+                Judged(
+                    category,
+                    objects=object_rows[part][counted[0]],
+                    truths=truth.picture[counted[0]],
+                    found=matches.taken[0][:, counted[0]],
+                    rows=rows[mine_part],
+                    pictures=mine.picture,
+                    scores=mine.score,
+                    right=right[0].copy(),
+                    ignored=ignored[0].copy(),
+                    first=_places(matches.first, counted[0]),
+                    precision=precision[..., number].copy(),
+                )
             )
     figures = _figures(precision, recall)
     return dict(zip(NAMES, figures, strict=True)), _table(figures)
 
 
-def _sorted_objects(objects: Objects, pictures: Array) -> Objects:
-    """Return the objects in some pictures by category and picture, otherwise as they are."""
-    inside = objects.only(np.isin(objects.picture, pictures))
-    return inside.only(np.lexsort((inside.picture, inside.category)))
+def _sorted_objects(objects: Objects, pictures: Array) -> Array:
+    """Return the places of the objects in some pictures by category and picture, otherwise as they are: M int64."""
+    inside = np.flatnonzero(np.isin(objects.picture, pictures))
+    return inside[np.lexsort((objects.picture[inside], objects.category[inside]))]
 
 
-def _sorted_detections(detections: Detections, pictures: Array) -> Detections:
-    """Return detections in some pictures by category, picture and descending score: the 100 best of these each."""
-    inside = detections.only(np.isin(detections.picture, pictures))
-    ordered = inside.only(np.lexsort((-inside.score, inside.picture, inside.category)))
-    places = _ranks(ordered.picture, ordered.category)
-    return ordered.only(places < MOST[-1])
+def _sorted_detections(detections: Detections, pictures: Array) -> Array:
+    """Return the places of detections in some pictures, N int64: the 100 best of each category and picture.
+
+    They are by category, picture and descending score.
+    """
+    inside = np.flatnonzero(np.isin(detections.picture, pictures))
+    picture, category = detections.picture[inside], detections.category[inside]
+    order = np.lexsort((-detections.score[inside], picture, category))
+    return inside[order[_ranks(picture[order], category[order]) < MOST[-1]]]
+
+
+def _places(chosen: Array, kept: Array) -> Array:
+    """Return indices of objects as they are when only those that are `kept` are counted; -1 for all others."""
+    places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    return places[chosen]
 
 
 def _part(ascending: Array, value: int) -> slice:
@@ -138,8 +171,13 @@ def precisions(right: Array, ignored: Array, total: int) -> Array:
         total: how many objects there are.
     """
     hits = np.flatnonzero(right)  # between two of them precision only falls, and recall stays as it is
-    number = np.arange(1, len(hits) + 1)
-    precision = number / (np.cumsum(~ignored)[hits] + np.spacing(1))
+    return best_precisions(np.cumsum(~ignored)[hits], total)
+
+
+def best_precisions(tried: Array, total: int) -> Array:
+    """Return what `precisions` does, of how many detections count up to each one that is right: H int64, ascending."""
+    number = np.arange(1, len(tried) + 1)
+    precision = number / (tried + np.spacing(1))
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return np.append(envelope, 0.0)[np.searchsorted(number / total, RECALLS)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from common.report.figures import Figures
 from efficientdet_coco import metric
 from efficientdet_coco.coco import SMALLEST, Coco, Detections, Objects, Picture
+from efficientdet_coco.details import details
 from efficientdet_coco.units import units_of
 
 SLIVER = 1.0  # pixels
@@ -33,7 +35,8 @@ def score(data: Coco, detections: Detections) -> Figures:
         counts={"objects": len(data.objects.crowd) - crowds, "crowds": crowds},
         names=[picture.path.name for picture in data.pictures.values()],
         text=f"{table}mAP: {metrics['AP']:.4f}\n{data.total} pictures{note}\n",
-        units=units_of(data, judged),
+        units=units_of(data, detections, judged),
+        details=partial(details, data, detections, judged),
     )
 
 

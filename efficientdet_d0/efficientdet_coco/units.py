@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.report.units import Units
-from efficientdet_coco.coco import Coco
+from efficientdet_coco.coco import Coco, Detections
 from efficientdet_coco.matching import LIMITS
 from efficientdet_coco.metric import RECALLS, Judged
 
 
-def units_of(data: Coco, judged: Sequence[Judged]) -> Units:
+def units_of(data: Coco, detections: Detections, judged: Sequence[Judged]) -> Units:
     """Return what the metric decided of the detections in the measured pictures, category by category."""
     pictures = sorted(data.pictures.values(), key=lambda picture: picture.identity)
     identities = np.array([picture.identity for picture in pictures], np.int64)
@@ -27,6 +27,12 @@ def units_of(data: Coco, judged: Sequence[Judged]) -> Units:
 
     def decided(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([np.empty((len(LIMITS), 0), bool), *parts], axis=1)
+
+    def corners(boxes: NDArray[Any], places: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return some boxes of those that are x, y, width, height."""
+        some = boxes[joined(places, np.int64)].astype(np.float32)
+        some[:, 2:] += some[:, :2]
+        return some
 
     return Units(
         "boxes",
@@ -47,5 +53,10 @@ def units_of(data: Coco, judged: Sequence[Judged]) -> Units:
             "classes": np.array([str(each.category) for each in judged], str),
             "recalls": RECALLS,
             "empty_counts": np.array(False),
+            "paths": np.array(
+                [str(picture.path.absolute()) if picture.path.is_file() else "" for picture in pictures], str
+            ),
+            "corners": corners(detections.boxes, [each.rows for each in judged]),
+            "truth_corners": corners(data.objects.boxes, [each.objects for each in judged]),
         },
     )

@@ -63,3 +63,19 @@ def test_pictures_counted_several_times_are_as_good_as_copies_of_them(sizes, cou
     if len(moved.score):  # without any the metric is an error
         weighted = figures_of(score(coco, found).units)(np.array(counts)[:, None])
         assert weighted[0] == pytest.approx([score(copied, moved).metrics["AP"]], abs=1e-12)
+
+
+def test_the_boxes_that_are_shown_are_those_that_are_counted():
+    coco, found = made(3, PICTURES, 40, 60, 8, 1000)
+    arrays = score(coco, found).units.arrays
+    pictures = sorted(picture.identity for picture in coco.pictures.values())
+    names = arrays["classes"]
+    for boxes, owner, category, corners in (
+        (found, "unit", "class", "corners"),
+        (coco.objects, "truth_unit", "truth_class", "truth_corners"),
+    ):
+        rows = zip(boxes.picture.tolist(), boxes.category.tolist(), boxes.boxes.tolist(), strict=True)
+        there = {(i, c, (x, y, x + w, y + h)) for i, c, (x, y, w, h) in rows}
+        shown = zip(arrays[owner], arrays[category], arrays[corners].tolist(), strict=True)
+        assert {(pictures[unit], int(names[kind]), tuple(box)) for unit, kind, box in shown} <= there
+    assert set(arrays["paths"]) == {""}

@@ -117,7 +117,7 @@ def _folds(scores: Sequence[FoldScore], accuracy: Accuracy | None) -> Plot:
         tuple(marks),
         note="How far the folds lie apart says how much of a difference chance alone can make.",
         x_range=(0.5, len(scores) + 0.5),
-        y_range=(min(shown) - room, max(shown) + room),
+        y_range=(min(shown) - room, min(max(shown) + room, 1 + room / 4)),  # there is no AP above 1
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import cli
-from common.facts import Accuracy, Facts
+from common.facts import Facts
 from common.report.figures import Figures, Origin
 from common.report.metrics_json import conclude
 from common.report.record import recalled
@@ -32,11 +32,10 @@ def score(
     folds: Sequence[Fold],
     detections: Mapping[str, NDArray[Any]],
     data: Path | None = None,
-    accuracy: Accuracy | None = None,
 ) -> Figures:
     """Return AP per fold and on average, of detections as `fddb.read_detections` returns them.
 
-    The details show the pictures of `data`, and what is published.
+    The details show the pictures of `data`.
     """
     scores = metric.evaluate(folds, detections)
     pictures, faces = sum(fold.pictures for fold in scores), sum(fold.faces for fold in scores)
@@ -62,8 +61,8 @@ def score(
         names=[picture.name for fold in folds for picture in fold],
         text="".join(f"{line}\n" for line in (*results, *notes)),
         files={"results.txt": "".join(f"{line}\n" for line in results)},
-        units=units_of(folds, detections, scores),
-        details=partial(details, folds, detections, scores, data, accuracy),
+        units=units_of(folds, detections, scores, data),
+        details=partial(details, folds, detections, scores, data),
     )
 
 
@@ -110,5 +109,5 @@ def score_stored(
     watch = Stopwatch()
     origin = recalled([detections], origin, sum(map(len, folds)))
     with watch("evaluate"):
-        figures = score(folds, fddb.read_detections(detections), data, facts.accuracy)
+        figures = score(folds, fddb.read_detections(detections), data)
     return conclude(out, facts, figures, replace(origin, seconds=watch.seconds), worst=worst)

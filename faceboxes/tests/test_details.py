@@ -14,6 +14,7 @@ from common.report.details import Total
 from faceboxes_fddb import faults, fddb, metric
 from faceboxes_fddb.details import details
 from faceboxes_fddb.fddb import Picture
+from faceboxes_fddb.scoring import score
 from tests import naive
 from tests.conftest import HERE
 from tests.test_metric import random_case
@@ -136,3 +137,11 @@ def test_the_worst_come_first_and_as_many_as_are_asked_for(golden):
         assert [case.which for case in own] == ["worst"] * 3 + ["median", "random"]
         costs = [case.cost for case in own]
         assert costs[:3] == sorted(costs, reverse=True)[:3]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "labels"), [(read_facts(HERE).accuracy, ["mean", "published"]), (None, ["mean"])]
+)
+def test_the_published_figure_is_marked_where_it_can_be_compared(golden, accuracy, labels):
+    plot = score(*golden).details(accuracy, 1).plots[1]
+    assert [mark.label for mark in plot.marks] == labels

@@ -55,8 +55,13 @@ class Face:
             return read_image(self.path, own=self.own)
         return decode_image(self.data, str(self))
 
+    @property
+    def name(self) -> str:
+        """What it is called in the data set."""
+        return self.path.stem if self.data is None else f"picture {self.number}"
+
     def __str__(self) -> str:
-        return str(self.path) if self.data is None else f"{self.path}: picture {self.number}"
+        return str(self.path) if self.data is None else f"{self.path}: {self.name}"
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,10 @@ def read_pairs(data: Path) -> Pairs:
     raise GuideError(f"{data}: not the LFW data set; {TREE}")
 
 
-def read_labels(data: Path) -> NDArray[np.bool_]:
-    """Read whether each pair is the same person's, N bool: from an lfw_list.npy, or from the data set itself."""
+def read_labels(data: Path) -> Pairs:
+    """Read whether each pair is the same person's: from an lfw_list.npy, which has no faces, or from the data set itself."""
     if data.suffix != ".npy":
-        return read_pairs(data).same
+        return read_pairs(data)
     try:
         file = io.BytesIO(read_bytes(data))
     except FileNotFoundError:
@@ -98,7 +103,7 @@ def read_labels(data: Path) -> NDArray[np.bool_]:
         raise GuideError(
             f"{data}: expected a list of booleans, found {labels.dtype} of shape {labels.shape}."
         )
-    return np.asarray(labels)
+    return Pairs({}, np.asarray(labels))
 
 
 def _read_array(file: io.BytesIO) -> Array:

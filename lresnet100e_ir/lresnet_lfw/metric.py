@@ -86,6 +86,17 @@ def _below(distances: Array) -> Array:
     return np.searchsorted(np.sort(distances.astype(np.float64)), THRESHOLDS)
 
 
+def roc_curve(distances: Array, same: Array) -> tuple[Array, Array]:
+    """Return false and true positive rates, from 0 to 1, of pairs of both kinds; arguments as for `roc_figures`."""
+    order = np.argsort(distances)
+    ascending = distances[order]
+    last = np.append(np.flatnonzero(ascending[1:] != ascending[:-1]), len(order) - 1)  # of equal distances
+    accepted = np.cumsum(same[order])[last]  # of the same person's pairs, up to each distance
+    tpr = np.append(0, accepted) / same.sum()
+    fpr = np.append(0, 1 + last - accepted) / (~same).sum()
+    return fpr, tpr
+
+
 def roc_figures(distances: Array, same: Array) -> dict[str, float]:
     """Return the area under the ROC curve, the equal error rate, and the true accept rate at 1e-3 false accepts.
 
@@ -99,12 +110,7 @@ def roc_figures(distances: Array, same: Array) -> dict[str, float]:
     names = ("AUC", "EER", f"TAR at FAR {FALSE_ACCEPTS:g}")
     if same.all() or not same.any():
         return dict.fromkeys(names, math.nan)
-    order = np.argsort(distances)
-    ascending = distances[order]
-    last = np.append(np.flatnonzero(ascending[1:] != ascending[:-1]), len(order) - 1)  # of equal distances
-    accepted = np.cumsum(same[order])[last]  # of the same person's pairs, up to each distance
-    tpr = np.append(0, accepted) / same.sum()
-    fpr = np.append(0, 1 + last - accepted) / (~same).sum()
+    fpr, tpr = roc_curve(distances, same)
     area = (np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2).sum()
     crossing = np.abs(1 - tpr - fpr).argmin()
     equal_error = (fpr[crossing] + 1 - tpr[crossing]) / 2

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common.report.figures import Figures
 from lresnet_lfw import metric
+from lresnet_lfw.details import details
+from lresnet_lfw.lfw import Face
 from lresnet_lfw.postprocessing import add_flipped_by_name, pair_distances
 from lresnet_lfw.units import units_of
 
@@ -17,12 +20,17 @@ STARS = "*" * 50
 HALF = 300  # of a fold of LFW
 
 
-def score(same: NDArray[np.bool_], embeddings: NDArray[np.float32]) -> Figures:
+def score(
+    same: NDArray[np.bool_],
+    embeddings: NDArray[np.float32],
+    faces: Mapping[str, Face] | None = None,
+) -> Figures:
     """Return accuracy, best threshold and the figures of the ROC curve, and the distance of each pair in pairs.csv.
 
     Args:
         same: whether each pair is the same person's, N bool.
         embeddings: of length 1, 2Nx512; rows 2k and 2k+1 are a pair.
+        faces: by "0", "1", ..., where they are at hand, for the details to show.
     """
     distances = pair_distances(embeddings)
     verification = metric.verify(distances, same)
@@ -49,7 +57,8 @@ def score(same: NDArray[np.bool_], embeddings: NDArray[np.float32]) -> Figures:
         },
         text="".join(f"{line}\n" for line in lines),
         files={"pairs.csv": _pairs_csv(distances, same, verification)},
-        units=units_of(distances, same, verification),
+        units=units_of(distances, same, verification, faces),
+        details=partial(details, distances, same, verification, faces or {}),
     )
 
 

@@ -29,8 +29,7 @@ def test_without_data_the_model_is_compared_with_torch_on_sample_pairs(
     assert 0 < report["metrics"]["accuracy"] <= 1  # the weights are somebody's: the sample pairs are scored
     assert (report["dataset"], report["images"], report["weights"]) == (sample.WHAT, 20, named.name)
     assert (report["verdict"], report["why"]) == ("not comparable", sample.WHAT)
-    assert "agreement with torch on 40 inputs:\n  features: largest difference " in done.stdout
-    assert "\n  accuracy with torch's results as the truth: 1.0000, accepted 0.99\n" in done.stdout
+    assert "largest difference" not in done.stdout  # what holds in all is for the report
     assert done.stdout.endswith("\nLResNet100E-IR: export and deployment agree with torch: OK\n")
     assert {path.name for path in tmp_path.iterdir()} - {"report.html"} == {
         *("model_ir_se100.onnx", "model_ir_se100_sim.onnx"),

@@ -154,7 +154,7 @@ def test_a_file_that_is_no_pickle_is_told(content, tmp_path):
 
 def test_a_directory_that_holds_the_file_serves_as_well(lfw_bin):
     assert lfw.read_pairs(lfw_bin.parent).faces == lfw.read_pairs(lfw_bin).faces
-    assert lfw.read_labels(lfw_bin).tolist() == [True, False] * 5
+    assert lfw.read_labels(lfw_bin).same.tolist() == [True, False] * 5
 
 
 def test_names_of_inputs_and_faces_belong_together(lfw_bin):
@@ -173,7 +173,7 @@ def test_names_of_inputs_and_faces_belong_together(lfw_bin):
 def test_labels_survive_writing_and_reading(tmp_path_factory, same):
     path = tmp_path_factory.mktemp("labels") / "lfw_list.npy"
     np.save(path, np.array(same))
-    found = lfw.read_labels(path)
+    found = lfw.read_labels(path).same
     assert (found.dtype, found.tolist()) == (bool, same)
 
 

@@ -39,7 +39,7 @@ def test_pairs_come_in_the_order_of_the_list(suffix, tmp_path):
     assert {name: face.path for name, face in pairs.faces.items()} == dict(zip("0123", paths, strict=True))
     assert pairs.same.dtype == bool
     assert pairs.same.tolist() == [True, False]
-    assert lfw.read_labels(folder).tolist() == [True, False]
+    assert lfw.read_labels(folder).same.tolist() == [True, False]
     assert str(pairs.faces["2"]) == str(folder / "Bo" / f"Bo_0001{suffix}")
     if suffix == ".png":  # without loss
         for face, picture in zip(pairs.faces.values(), random_faces(4), strict=True):

@@ -50,7 +50,7 @@ def test_the_guides_three_forms(script, lfw_bin, tmp_path, run):
     done = run(script, "jpg", lfw_bin, out)
     assert done.returncode == 0, done.stderr
     assert f"{labels}: 10 pairs, 5 of the same person" in done.stdout
-    assert lfw.read_labels(labels).tolist() == [True, False] * 5
+    assert lfw.read_labels(labels).same.tolist() == [True, False] * 5
     names = {path.name for path in out.iterdir()}
     assert names == {f"{i}{end}.bin" for i in range(20) for end in ("", "_flip")} | {"preprocess.json"}
 

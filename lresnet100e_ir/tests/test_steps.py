@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 import postprocess
+from common.report import details
+from common.report.details import Mark
 from tests.conftest import FACTS, encode, random_faces, read_distances, read_json, write_lfw, write_results
 
 STARS = "*" * 50
@@ -103,6 +105,27 @@ def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, tmp_path, monkeyp
     assert report["metrics"]["accuracy"] == pytest.approx(1 - wrong / 100, abs=1e-12)
     assert (report["comparable"], report["verdict"]) == (True, verdict)
     assert f"verdict: {verdict}" in capsys.readouterr().out
+    totals = details.read_cases(tmp_path).kinds.values()
+    assert sum(total.count for total in totals) == wrong
+    assert sum(total.cost for total in totals) == pytest.approx(wrong / 100, abs=1e-12)
+    assert details.read_plots(tmp_path)[-1].marks[-1] == Mark("published", y=0.998)
+
+
+def test_as_many_worst_pairs_as_asked_for_are_shown_if_the_data_set_is_there(steps, tmp_path):
+    out, results = tmp_path / "out", str(steps / "bin")
+    for data, is_shown in ((steps / "lfw.bin", True), (steps / "lfw_list.npy", False)):
+        words = ["--results", results, "--data", str(data), "--out", str(out), "--worst", "1"]
+        assert postprocess.main(words) == 0
+        found = details.read_cases(out)
+        assert all(
+            sum(case.which == "worst" for case in found.cases if case.kind == kind) <= 1
+            for kind in found.kinds
+        )
+        assert len(found.cases) >= 1
+        assert {shown.data is not None for case in found.cases for shown in case.pictures} == {is_shown}
+        assert [mark.label for mark in details.read_plots(out)[-1].marks] == [
+            "mean"
+        ]  # not of the whole data set
 
 
 def test_pairs_of_one_kind_have_no_curve_and_no_warning(tmp_path, capsys):

@@ -11,6 +11,7 @@ from ascend_tools.report.bootstrap import once
 from ascend_tools.report.weighted import figures_of
 from common.report import units
 from lresnet_lfw import metric
+from lresnet_lfw.lfw import Face
 from lresnet_lfw.units import units_of
 from tests.test_metric import pairs
 
@@ -36,3 +37,14 @@ def test_pairs_counted_several_times_are_as_good_as_copies_of_them(seed, size):
     assert weighted(counts[:, None])[0] == pytest.approx(
         [metric.verify(distances[drawn], same[drawn]).accuracy], abs=1e-12
     )
+
+
+def test_faces_that_are_files_are_named_with_their_places(tmp_path):
+    distances, same = np.linspace(0, 3, 10, dtype=np.float32), np.arange(10) % 2 == 0
+    faces = {str(number): Face(tmp_path / f"{number}.jpg") for number in range(19)}
+    made = units_of(distances, same, metric.verify(distances, same), faces)
+    assert made.arrays["paths"][0].tolist() == [str(tmp_path / "0.jpg"), str(tmp_path / "1.jpg")]
+    assert made.arrays["paths"][9].tolist() == [str(tmp_path / "18.jpg"), ""]
+    assert made.keys[:2] == ["pair 0, fold 1", "pair 1, fold 2"]
+    units.write(tmp_path, made)
+    assert units.read(tmp_path).keys == made.keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from common.files import json_text
 from common.report.figures import Figures
 from pcb_market import metric
+from pcb_market.details import details
 from pcb_market.market import Market, persons
 from pcb_market.postprocessing import matrix, squared_distances, squared_lengths
 from pcb_market.units import units_of
@@ -20,7 +22,11 @@ TOPS = (1, 5, 10)
 NEAREST = 3  # as many pictures of the sample's gallery show one person
 
 
-def score(data: Market, query: NDArray[np.float32], gallery: NDArray[np.float32]) -> Figures:
+def score(
+    data: Market,
+    query: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+) -> Figures:
     """Return top-1, 5 and 10 and mean average precision, of features QxD and GxD in the order of the data's pictures."""
     scores = metric.evaluate(query, gallery, data.query, data.gallery)
     table = result_table(data, scores)
@@ -50,6 +56,7 @@ def score(data: Market, query: NDArray[np.float32], gallery: NDArray[np.float32]
         text="".join(f"{line}\n" for line in lines),
         files={"PCB_inference_result.json": json_text(table)},
         units=units_of(data, scores, TOPS),
+        details=partial(details, data, scores),
     )
 
 

@@ -14,7 +14,9 @@ import preprocess
 from common import infer
 from common.errors import GuideError
 from common.npu_files import input_list
+from common.report import details
 from pcb_market import market
+from pcb_market.details import FAILED
 from pcb_market.sample import write_sample
 from tests.conftest import FACTS, read_json
 
@@ -134,6 +136,24 @@ def test_a_whole_data_set_gets_a_verdict(wrong, code, verdict, steps, tmp_path, 
     report = read_json(tmp_path / "out" / "metrics.json")
     assert (report["verdict"], report["comparable"]) == (verdict, True)
     assert f"verdict: {verdict}" in capsys.readouterr().out
+    assert details.read_cases(tmp_path / "out").kinds[FAILED].count == wrong
+    marks = details.read_plots(tmp_path / "out")[0].marks
+    assert {mark.x: mark.y for mark in marks} == {1: 0.921, 5: 0.969, 10: 0.981}
+
+
+def test_as_many_failed_queries_as_asked_for_are_shown_also_without_their_pictures(steps, tmp_path):
+    """Nothing is published of some persons, and a picture that is gone is told of on the page."""
+    query, gallery = perfect(steps, tmp_path, list(market.read_market(steps / "data").query)[:5])
+    data = shutil.copytree(steps / "data", tmp_path / "data")
+    for path in (data / "query").iterdir():
+        path.write_bytes(b"")
+    words = [*("-q", str(query), "-g", str(gallery), "--data", str(data), "--out", str(tmp_path / "out"))]
+    assert postprocess.main([*words, "--worst", "2"]) == 0
+    cases = details.read_cases(tmp_path / "out")
+    assert cases.kinds[FAILED].count == 5
+    assert [case.which for case in cases.cases] == ["worst", "worst", "median", "random"]
+    assert details.read_plots(tmp_path / "out")[0].marks == ()
+    assert "0001_c1s1_000001_00.jpg" in (tmp_path / "out" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

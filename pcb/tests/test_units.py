@@ -36,3 +36,20 @@ def test_queries_counted_once_or_several_times_give_the_metric_itself(seed, coun
     again = score(Market(pictures(people[rows], cameras[rows]), found, {}), query[rows], gallery)
     often = np.array([[counts[int(key.removesuffix(".jpg"))]] for key in stored.keys], np.int64)
     assert weighted(often)[:, 0] == pytest.approx([again.metrics[name] for name in names], abs=1e-12)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_the_nearest_that_are_shown_are_those_by_distance(seed):
+    rng = np.random.default_rng(seed)
+    query, gallery = (rng.normal(size=(n, 3)).astype(np.float32) for n in (5, 20))
+    asked = pictures(rng.integers(1, 4, 5), rng.integers(0, 2, 5))
+    found = pictures(np.arange(20) % 4, rng.integers(2, 4, 20))
+    figures = score(Market(asked, found, {}), query, gallery)
+    arrays, people = figures.units.arrays, np.arange(20) % 4
+    for place, picture in enumerate(asked.values()):
+        distances = ((query[place] - gallery) ** 2).sum(axis=1)
+        nearest = np.argsort(distances)[:10]
+        assert arrays["nearest"][place].tolist() == nearest.tolist()
+        assert arrays["matches"][place].tolist() == (people[nearest] == picture.person).tolist()
+    paths = [str(picture.path.absolute()) for picture in found.values()]
+    assert arrays["gallery"].tolist() == paths

@@ -65,8 +65,8 @@ def evaluate(objects: Objects, detections: Detections) -> dict[str, ClassScore]:
         difficult = objects.difficult[mine]
         right, counted = true_positives(best, difficult)
         total = int(np.count_nonzero(~difficult))
-        found, tried = np.cumsum(right), np.cumsum(counted)
-        aps = average_precisions(found, tried, total)
+        curve = np.cumsum(right), np.cumsum(counted), total
+        aps = eleven_points(*curve), all_points(*curve)
         scores[name] = ClassScore(total, len(rows), *aps, rows, right, counted)
     return scores
 
@@ -74,12 +74,21 @@ def evaluate(objects: Objects, detections: Detections) -> dict[str, ClassScore]:
 def best_objects(places: Array, objects: Array, picture: Array, boxes: Array) -> Array:
     """Return the object that each detection overlaps most and by more than 0.5: N int64 into `objects`, else -1.
 
-    Only objects in its picture are looked at; of several equal overlaps the first one counts, be it taken or difficult.
+    See `nearest_objects`; of several equal overlaps the first one counts, be it taken or difficult.
+    """
+    nearest, overlap = nearest_objects(places, objects, picture, boxes)
+    return np.where(overlap > MATCH, nearest, -1)
+
+
+def nearest_objects(places: Array, objects: Array, picture: Array, boxes: Array) -> tuple[Array, Array]:
+    """Return the object that each detection overlaps most, N int64 into `objects`, and by how much, N float64.
+
+    Only objects in its picture are looked at; without any it is -1, and 0. Of several equal overlaps the first one counts.
 
     Args:
-        places: M int64, the pictures of the objects of one class.
+        places: M int64, the pictures of the objects, of one class for the metric.
         objects: Mx4 float64, their boxes.
-        picture: N int64, the pictures of the detections of that class.
+        picture: N int64, the pictures of the detections, of that class.
         boxes: Nx4 float64, their boxes.
     """
     by_place = np.argsort(places, kind="stable")
@@ -94,11 +103,12 @@ def best_objects(places: Array, objects: Array, picture: Array, boxes: Array) ->
     candidate = by_place[starts[picture[rows]][owner] + offset]
     shared = box_iou(boxes[rows][owner], objects[candidate])
     highest = np.maximum.reduceat(shared, firsts) if len(rows) else shared
-    matches = np.flatnonzero((shared == highest[owner]) & (shared > MATCH))
-    row, first = np.unique(owner[matches], return_index=True)
-    best = np.full(len(boxes), -1, np.int64)
-    best[rows[row]] = candidate[matches[first]]
-    return best
+    matches = np.flatnonzero(shared == highest[owner])
+    _, first = np.unique(owner[matches], return_index=True)
+    nearest, overlap = np.full(len(boxes), -1, np.int64), np.zeros(len(boxes))
+    nearest[rows] = candidate[matches[first]]
+    overlap[rows] = highest
+    return nearest, overlap
 
 
 def box_iou(boxes: Array, others: Array) -> Array:
@@ -130,19 +140,32 @@ def true_positives(best: Array, difficult: Array) -> tuple[Array, Array]:
     return right, counted
 
 
-def average_precisions(found: Array, tried: Array, total: int) -> tuple[float, float]:
-    """Return the average precision at eleven recalls and the one over all, see `ClassScore`.
+def interpolated(found: Array, tried: Array, total: int, recalls: Array) -> Array:
+    """Return the best precision at each of the recalls or a higher one, 0 where that is not reached.
 
     Args:
         found: N int64, how many objects are found among the detections up to each one.
         tried: N int64, how many of these detections count.
         total: the easy objects there are.
+        recalls: K float64, ascending.
     """
     if not total:
-        return 0.0, math.nan
-    recall = found / total
-    precision = found / np.maximum(tried, 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]  # the best at this recall or a higher one
-    reached = np.searchsorted(recall, RECALLS)
-    eleven = np.append(envelope, 0.0)[reached]
-    return float(np.sum(eleven / len(RECALLS))), float(np.sum(np.diff(recall, prepend=0.0) * envelope))
+        return np.zeros(len(recalls))
+    return np.append(_envelope(found, tried), 0.0)[np.searchsorted(found / total, recalls)]
+
+
+def eleven_points(found: Array, tried: Array, total: int) -> float:
+    """Return the average precision at eleven recalls, see `interpolated`; 0 without easy objects."""
+    return float(np.sum(interpolated(found, tried, total, RECALLS) / len(RECALLS)))
+
+
+def all_points(found: Array, tried: Array, total: int) -> float:
+    """Return the average precision over all recalls, see `interpolated`; NaN without easy objects."""
+    if not total:
+        return math.nan
+    return float(np.sum(np.diff(found / total, prepend=0.0) * _envelope(found, tried)))
+
+
+def _envelope(found: Array, tried: Array) -> Array:
+    """Return the best precision at the recall of each detection or a higher one."""
+    return np.maximum.accumulate((found / np.maximum(tried, 1))[::-1])[::-1]

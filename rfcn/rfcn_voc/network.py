@@ -33,7 +33,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(inner)
         self.conv3 = nn.Conv2d(inner, after, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(after)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace=True)
         self.downsample: nn.Module = nn.Identity()
         if before != after:
             convolution = nn.Conv2d(before, after, 1, stride, bias=False)
@@ -42,7 +42,9 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
-        return self.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+        y = self.bn3(self.conv3(y))
+        y += self.downsample(x)  # in place, as all of the block: half of the time that memory takes
+        return self.relu(y)
 
 
 def layer(before: int, inner: int, blocks: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:

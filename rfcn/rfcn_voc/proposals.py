@@ -1,7 +1,7 @@
 """Region proposals and position-sensitive pooling in torch, as the published code and its CUDA kernel compute them.
 
-Both are other computations than torchvision's: its `nms` knows no sizes that count both ends, and its `ps_roi_pool`
-rounds to whole cells of the map. `standard_head.py` has the same in ONNX operators.
+Both are other computations than torchvision's, which takes longer to import than to replace: its `nms` knows no sizes that
+count both ends, and its `ps_roi_pool` rounds to whole cells of the map. `standard_head.py` has the same in ONNX operators.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
 from rfcn_voc.anchors import CELLS, RATIOS, SCALES, STRIDE, centres_and_sizes
 
@@ -52,16 +51,36 @@ def propose(probabilities: Tensor, deltas: Tensor, im_info: Tensor | None = None
     centres, sizes = (torch.from_numpy(values)[best] for values in centres_and_sizes())
     boxes = decode(deltas[0].permute(1, 2, 0).reshape(-1, 4)[best], centres, sizes)
     if im_info is None:
-        kept = nms(boxes, scores[best], OVERLAP)
+        kept = suppress(boxes, OVERLAP)
         kept = kept[scores[best][kept] > 0]
     else:
         limits = im_info[:, [1, 0, 1, 0]] - 1
         boxes = torch.minimum(boxes.clamp(min=0), limits)
-        kept = nms(boxes + torch.tensor([0.0, 0, 1, 1]), scores[best], _JUST_BELOW)
+        kept = suppress(boxes + torch.tensor([0.0, 0, 1, 1]), _JUST_BELOW)
     regions = torch.zeros(1, PROPOSALS, 5)
-    kept = kept[:PROPOSALS]
     regions[0, : len(kept), 1:] = boxes[kept]
     return regions
+
+
+def suppress(boxes: Tensor, overlap: float) -> Tensor:
+    """Return which boxes, Nx4 by descending score, no better one that is kept overlaps by more: the first 300, int64.
+
+    An overlap is the share of the union, as torchvision's `nms` has it.
+    """
+    left, kept = np.arange(len(boxes)), list[int]()
+    corners = boxes.numpy().T  # in numpy, which is quicker at little work
+    areas = (corners[2] - corners[0]) * (corners[3] - corners[1])
+    none, most = np.float32(0), np.float32(overlap)
+    while len(left) and len(kept) < PROPOSALS:
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        low, high = corners[:2, left], corners[2:, left]
+        sides = np.minimum(high, corners[2:, best, None]) - np.maximum(low, corners[:2, best, None])
+        sides = np.maximum(sides, none)
+        shared = sides[0] * sides[1]
+        with np.errstate(invalid="ignore"):  # two boxes without an area share nothing
+            left = left[~(shared / (areas[best] + areas[left] - shared) > most)]
+    return torch.tensor(kept, dtype=torch.int64)
 
 
 def bins(regions: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.compare.agreement import OTHER_CHECKPOINT
 from common.compare.differences import largest_differences
-from common.compare.with_torch import OTHER_CHECKPOINT
 from common.errors import GuideError
 
 Array = NDArray[Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from common.report.figures import Figures
 from rfcn_voc import metric
+from rfcn_voc.details import details
 from rfcn_voc.detections import Detections
 from rfcn_voc.metric import ClassScore
 from rfcn_voc.units import units_of
@@ -46,6 +48,7 @@ def score(data: Voc, objects: Objects, detections: Detections) -> Figures:
         names=[picture.name for picture in data.pictures.values()],
         text=_table(scores) + "".join(f"{line}\n" for line in lines),
         units=units_of(data, objects, detections, scores),
+        details=partial(details, data, objects, detections, scores),
     )
 
 

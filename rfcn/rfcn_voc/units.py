@@ -9,7 +9,7 @@ import numpy as np
 from common.report.units import Units
 from rfcn_voc.detections import Detections
 from rfcn_voc.metric import RECALLS, ClassScore
-from rfcn_voc.voc import CLASSES, Objects, Voc
+from rfcn_voc.voc import CLASSES, Objects, Picture, Voc, drawn_corners
 
 
 def units_of(data: Voc, objects: Objects, detections: Detections, scores: Mapping[str, ClassScore]) -> Units:
@@ -31,5 +31,13 @@ def units_of(data: Voc, objects: Objects, detections: Detections, scores: Mappin
             "classes": np.array(CLASSES),
             "recalls": RECALLS,
             "empty_counts": np.array(True),
+            "paths": np.array([_path(picture) for picture in data.pictures.values()], str),
+            "corners": drawn_corners(detections.boxes[rows]).astype(np.float32),
+            "truth_corners": drawn_corners(objects.boxes[easy]).astype(np.float32),
         },
     )
+
+
+def _path(picture: Picture) -> str:
+    """Return where a picture is, nothing where it is not at hand."""
+    return str(picture.path.absolute()) if picture.path.is_file() else ""

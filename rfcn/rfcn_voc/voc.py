@@ -84,6 +84,11 @@ class Objects:
     difficult: Array
 
 
+def drawn_corners(boxes: Array) -> Array:
+    """Return where boxes, Nx4, are drawn: their first pixel is called 1, and their last one belongs to them."""
+    return boxes - (1, 1, 0, 0)
+
+
 def name_of(category: int) -> str:
     """Return the class of a category, 1 to 20."""
     return CLASSES[category - 1]

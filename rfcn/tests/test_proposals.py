@@ -10,6 +10,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rfcn_voc import proposals
 from rfcn_voc.anchors import anchors, base_anchors, centres_and_sizes
 from rfcn_voc.proposals import bins, decode, pool, probability, propose
 from tests.conftest import read_json
@@ -293,3 +294,20 @@ def test_a_region_of_zeros_takes_the_first_cell_and_one_outside_nothing():
     found = pool(torch.from_numpy(FEATURES), regions).numpy()
     np.testing.assert_allclose(found[0], FEATURES[0, :, 0, 0].reshape(2, 7, 7), rtol=0, atol=1e-7)
     assert not found[1].any()
+
+
+@given(seed=st.integers(0, 10**6), overlap=st.sampled_from([0.3, 0.5, 0.7]))
+def test_boxes_are_suppressed_as_one_by_one(seed, overlap):
+    """Few places, so that overlaps are equal to the limit, and boxes to each other; some have no area."""
+    low = np.random.default_rng(seed).integers(0, 6, (40, 4))
+    boxes = np.concatenate((low[:, :2], low[:, :2] + low[:, 2:]), axis=1).astype(np.float32)
+    areas, kept = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), []
+    for i, box in enumerate(boxes):
+        for k in kept:
+            width, height = np.minimum(box[2:], boxes[k, 2:]) - np.maximum(box[:2], boxes[k, :2])
+            shared = max(width, np.float32(0)) * max(height, np.float32(0))
+            if shared and shared / (areas[i] + areas[k] - shared) > np.float32(overlap):
+                break
+        else:
+            kept.append(i)
+    assert proposals.suppress(torch.from_numpy(boxes), overlap).tolist() == kept

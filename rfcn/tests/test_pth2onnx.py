@@ -69,6 +69,22 @@ def test_a_form_with_the_other_forms_head_is_found_out(tiny, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_for_pictures_of_another_size_is_found_out(tiny, canned, tmp_path, monkeypatch):
+    attach = pth2onnx.attach_head
+
+    def smaller(proto, *, published):
+        attach(proto, published=published)
+        proto.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 448
+
+    monkeypatch.setattr(pth2onnx, "attach_head", smaller)
+    expected = (
+        r"'im_data' has the shape \(1, 3, 448, 1344\), expected \(1, 3, 1344, 1344\). The export is not"
+    )
+    with pytest.raises(GuideError, match=expected):
+        pth2onnx.export_form(tiny, FACTS, tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def canned(monkeypatch):
     """Outputs and maps that are made up and equal on both sides, which a test changes on torch's."""
