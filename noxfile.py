@@ -149,10 +149,13 @@ def define_model(model: str) -> None:
         words = requirements(model, "requirements", "requirements-export", *more)
         # The environment stays: importing torch into a new one takes longer than many a network. The library's version stays
         # the same while its sources change.
-        session.install("--reinstall-package=ascend-guides-common", *words, wheel(session, "common"))
+        again = [f"--reinstall-package=ascend-guides-{name}" for name in ("common", "tools")]
+        session.install(*again, *words, *(wheel(session, library) for library in LIBRARIES))
         session.chdir(session.invoked_from)  # what the paths in the arguments are relative to
         out = f"--out={ROOT / model / 'output'}"
-        session.run("python", str(ROOT / model / "evaluate.py"), out, *session.posargs)
+        # Bytecode is kept in the environment, also where containers are told to keep none: without it each run compiles torch anew.
+        keep = {"PYTHONDONTWRITEBYTECODE": ""}
+        session.run("python", str(ROOT / model / "evaluate.py"), out, *session.posargs, env=keep)
 
     def with_model(session: nox.Session, *others: str) -> list[str]:
         """Return what follows `--`, with --model where neither it nor one of the other options is given."""
