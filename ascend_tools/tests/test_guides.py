@@ -16,13 +16,14 @@ import pytest
 from ascend_tools.rehearse.readme import METAVARIABLE
 from ascend_tools.testing.commands import call
 from ascend_tools.testing.guides import findings, other_links, quoted, read_guide, read_rows, same_commands
+from ascend_tools.testing.pages import anchors
 from ascend_tools.testing.reference import root
 from common import evaluation
 from common.errors import GuideError
 from common.export import download
 from tests.conftest import DIRECTORIES, ROOT
 
-PAGES = sorted(path for glob in ("*.md", "*/README.md", "*/patches/README.md") for path in ROOT.glob(glob))
+PAGES = sorted(path for glob in ("*.md", "*/README*.md", "*/patches/README*.md") for path in ROOT.glob(glob))
 MODELS = [path.name for path in DIRECTORIES]
 PYTHON = ("python", "python3.7", "python3")
 VENDORS = ("ais_infer.py", "onnxsim")  # scripts and modules of others
@@ -117,18 +118,9 @@ def test_what_a_readme_says_to_type_instead_is_accepted(model, refused):
     assert refused(span for span in spans if not METAVARIABLE.search(span) and not span.endswith("...")) == []
 
 
-def anchors(text):
-    """Return the names of a Markdown text's headings, as links have them."""
-    names = []
-    for heading in re.findall(r"^#+ (.*)$", re.sub(r"(?ms)^```.*?^```", "", text), re.MULTILINE):
-        shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
-        names.append(re.sub(r"[^\w -]", "", shown.lower()).replace(" ", "-"))
-    return [f"{name}-{names[:k].count(name)}".removesuffix("-0") for k, name in enumerate(names)]
-
-
 def test_headings_are_named_as_links_have_them():
-    text = "# A's `b`\n```sh\n# no\n```\n### 5.1 [ais_infer](https://example.org)\n## A's b\n"
-    assert anchors(text) == ["as-b", "51-ais_infer", "as-b-1"]
+    text = "# A's `b`\n```sh\n# no\n```\n### 5.1 [ais_infer](https://example.org)\n## A's b\n## 6 精度、OM\n"
+    assert anchors(text) == ["as-b", "51-ais_infer", "as-b-1", "6-精度om"]
 
 
 @pytest.mark.parametrize(
