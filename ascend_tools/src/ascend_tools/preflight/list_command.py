@@ -15,11 +15,12 @@ from ascend_tools.preflight import list_plot
 from ascend_tools.preflight.emulated import Array, Emulated
 from ascend_tools.preflight.find_list import Listed, find
 from ascend_tools.preflight.list_metric import Evaluation, drops
-from ascend_tools.preflight.list_options import BOUND, GUIDES
+from ascend_tools.preflight.list_options import BOUND
 from ascend_tools.preflight.lists import Kind, of_nodes, of_types
 from ascend_tools.preflight.steps import Steps, key_of
 from ascend_tools.preflight.trials import HARM, METRIC, OUTPUTS, Trial, Trials, in_words
 from common import alone, cli
+from common.backends.emulation import GUIDES
 from common.errors import GuideError
 from common.facts import read_facts
 from common.files import file_hash, write_json

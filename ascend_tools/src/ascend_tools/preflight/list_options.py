@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from common import cli
+from common.backends.emulation import GUIDES, soc_version
 
 BOUND = 0.05  # of an output's spread: several times what half precision makes of a hundred layers
-GUIDES = "Ascend310P3"  # the chips that the guides are for
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:
@@ -57,18 +56,11 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     add("--checkpoint", type=Path, metavar="F", help="With --metric and without --data: the model's weights.")
     add(
         "--soc-version",
-        type=_chip,
+        type=soc_version,
         metavar="S",
         help="The chip, Ascend and the name that npu-smi shows: 310, 310P, 310B and the first 910 only saturate where "
         f"numbers leave the range, later ones make them infinite (default: {GUIDES}).",
     )
-
-
-def _chip(text: str) -> str:
-    """Argument type: a chip, as ATC's --soc_version takes it."""
-    if not re.fullmatch(r"Ascend[0-9][\w-]*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"expected Ascend and the chip's name, as in {GUIDES}, got {text!r}")
-    return text
 
 
 def check(arguments: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from common.report.emulated import EMULATED
 OPTIONS = ("precision_mode", "precision_mode_v2", "modify_mixlist", "keep_dtype")
 _FILES = ("modify_mixlist", "keep_dtype")
 # The guides' chips: 310 and 310P, which are alike in this.
-_GUIDES = "Ascend310P3"
+GUIDES = "Ascend310P3"
 _NOT_EMULATED = ("op_precision_mode", "customize_dtypes", "op_select_implmode", "optypelist_for_implmode")
 
 
@@ -34,11 +34,11 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add `--soc-version` and `--option`, see `chosen`."""
     arguments.add_argument(
         "--soc-version",
-        type=_soc_version,
+        type=soc_version,
         metavar="S",
         help=f"With --precision {EMULATED}: the chip, Ascend and the name that npu-smi shows. 310, 310P, 310B and the "
         "first 910 only saturate where numbers leave half precision's range; 910B and later make them infinite "
-        f"(default: as the guides' chips, {_GUIDES}).",
+        f"(default: as the guides' chips, {GUIDES}).",
     )
     arguments.add_argument(
         "--option",
@@ -51,12 +51,10 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     )
 
 
-def _soc_version(text: str) -> str:
+def soc_version(text: str) -> str:
     """Argument type: a chip, as ATC's --soc_version takes it."""
     if not re.fullmatch(r"Ascend[0-9][\w-]*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(
-            f"expected Ascend and the chip's name, as in {_GUIDES}, got {text!r}"
-        )
+        raise argparse.ArgumentTypeError(f"expected Ascend and the chip's name, as in {GUIDES}, got {text!r}")
     return text
 
 
@@ -122,4 +120,4 @@ def modes_for(emulation: Emulation, facts: Facts | None, folder: Path) -> Modes:
         raise GuideError(
             f"--precision {EMULATED}: ATC would not take these options:\n  " + "\n  ".join(wrong)
         )
-    return modes(given, emulation.soc_version or _GUIDES)
+    return modes(given, emulation.soc_version or GUIDES)
