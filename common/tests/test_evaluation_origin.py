@@ -10,6 +10,7 @@ import pytest
 
 from common import evaluation, files, rehearsal
 from common.facts import read_facts
+from common.graph.outline import Value
 from common.report import provenance
 from tests.smi_tables import ONE
 from tests.test_evaluation import arguments, facts, take
@@ -25,6 +26,7 @@ class Deployed:
     name: str = "onnxruntime"
     precision: str = "float32"
     identity: str = f"{DIGEST} None"
+    inputs: tuple[Value, ...] = (Value("image", "float32", ("N", 3, 4, 4)),)
 
 
 @pytest.fixture
@@ -48,6 +50,8 @@ def test_what_is_known_is_told_and_the_networks_hash_is_the_backends(origin, tmp
     found = origin(Deployed(), "--data", "data")
     assert (found.dataset, found.backend, found.precision) == ("NONE", "onnxruntime", "float32")
     assert (found.caveats, found.weights, found.seconds) == (("a part",), "w.pth", {})
+    assert found.batch_size == 1
+    assert origin(Deployed(), "--data", "data", "--batch-size", "4").batch_size == 4
     assert found.provenance == {
         "git": None,
         "dataset": provenance.of_data([Path("data")], Path("output")),
