@@ -240,7 +240,7 @@ def test_an_om_file_that_is_there(arguments, tmp_path, rehearsal_folder, monkeyp
             "--precision float16-emulated: ATC would not take these options:",
         ),
         (
-            ["--soc-version", "310", "--against", "openvino"],
+            ["--soc-version", "Ascend310", "--against", "openvino"],
             "--soc-version is for --against om and float16-emulated",
         ),
         (["--input", "infinite"], "ONNX Runtime in float32: output 'y' holds values that are not finite."),
@@ -270,7 +270,8 @@ def test_the_rounding_of_a_precision():
 
 
 @pytest.mark.parametrize(
-    "words", ["--against int8", "--limit 0", "--multiple 0.5", "--top x", "--option mode"]
+    "words",
+    ["--against int8", "--limit 0", "--multiple 0.5", "--top x", "--option mode", "--soc-version 310P3"],
 )
 def test_wrong_arguments_end_with_exit_code_2(arguments, words):
     with pytest.raises(SystemExit) as stop:

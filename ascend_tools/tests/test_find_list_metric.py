@@ -75,7 +75,7 @@ def test_the_metric_decides_what_of_the_outputs_list_is_needed(search, capsys):
         ["ReduceSumD"], "--data", "data", "--pictures", "7", "--soc-version", "Ascend910A"
     )
     assert (status, report["list"], report["decided_by"]) == (0, ["ReduceSumD"], "metric")
-    assert report["bounds"] == {"outputs": 0.05, "metric": 0.01}
+    assert report["bounds"] == {"outputs": 0.1, "metric": 0.01}
     assert report["figures"] == {"AP": 0.0}
     assert report["without"] == {"ReduceSumD": 0.5}
     assert (calls[0]["precision"], calls[0]["option"]) == (None, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -111,6 +112,20 @@ def test_a_damaged_line_is_told_and_its_step_done_again(words, report, tmp_path,
     assert done(report()) == (len(lines) if damage == "nothing" else 1)
     assert without_costs(report()) == without_costs(first)
     assert len(steps.read_bytes().splitlines()) == len(lines)
+
+
+def test_a_full_disk_is_told_with_the_file_and_what_to_do(words, report, tmp_path, monkeypatch, capsys):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert main(words) == 1
+    steps = tmp_path / "out" / "steps.jsonl"
+    told = f"error: {steps}: No space left on device; make room, and run the same command again, which goes on from there.\n"
+    assert capsys.readouterr().err.endswith(told)
+    assert main(words) == 0
+    assert report()["list"]
 
 
 FIGURES = st.dictionaries(st.text(max_size=5), st.floats(), max_size=3)

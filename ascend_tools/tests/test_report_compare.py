@@ -148,6 +148,18 @@ def test_without_sound_units_the_figures_alone_are_judged(two, told, spoil, word
     assert "bf16 against f32: no interval; " in printed.splitlines()[-1]
 
 
+def test_a_figure_that_only_the_first_run_has_is_not_accepted(tmp_path, told):
+    for name in ("whole", "lacks"):
+        write_run(tmp_path / name, queries(np.linspace(0, 1, 50)))
+    report = json.loads((tmp_path / "lacks" / "metrics.json").read_text())
+    report["metrics"]["mAP"] = None  # it was NaN
+    (tmp_path / "lacks" / "metrics.json").write_text(json.dumps(report))
+    status, printed = told("whole", "lacks", "--accept", "1%")
+    assert status == 1
+    assert printed.splitlines()[-1].endswith("FAIL: without a figure that the first run has: mAP")
+    assert told("whole", "lacks")[0] == 0
+
+
 def other_keys(made):
     return [f"other/{key}" for key in made.keys[:1]] + [*made.keys[1:]]
 

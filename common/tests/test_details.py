@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import msgspec
 import numpy as np
 import pytest
@@ -133,3 +135,13 @@ def test_no_number_that_json_lacks_is_written(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         details.write(tmp_path, Details(cases=Cases(cases=(Case("k", "worst", "a", (), cost=float("nan")),))))
     assert not (tmp_path / "details" / "cases.json").exists()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1001", "1" + 30 * "0"])
+def test_as_many_worst_cases_as_can_be_shown_are_taken(text, capsys):
+    arguments = argparse.ArgumentParser()
+    details.add_worst(arguments)
+    assert arguments.parse_args(["--worst", "1000"]).worst == 1000
+    with pytest.raises(SystemExit):
+        arguments.parse_args(["--worst", text])
+    assert "expected a whole number of at" in capsys.readouterr().err

@@ -6,17 +6,15 @@ import json
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common import cli, rehearsal, screen
 from common.facts import Accuracy, read_facts
-from common.report import page, units
+from common.report import page
 from common.report.figures import Figures, Origin
 from common.report.metrics_json import RUN, begin, caveats_of, conclude, verdict
-from common.report.units import Units
 
 ACCURACY = Accuracy(
     dataset="NONE",
@@ -281,15 +279,3 @@ def test_the_figures_of_earlier_predictions_are_gone_before_new_ones_are_written
     begin(tmp_path / "output")
     assert not (tmp_path / "output" / "metrics.json").exists()
     begin(tmp_path / "output")
-
-
-def test_what_runs_are_compared_by_stands_beside_the_figures_and_goes_with_them(tmp_path, facts):
-    arrays = {"precision": np.array([0.5]), "rank": np.array([3]), "tops": np.array([1])}
-    made = Units("queries", ["top-1", "mAP"], ["a.jpg"], arrays)
-    conclude(tmp_path, facts, Figures({"mAP": 0.5}, 4, "", units=made), Origin("NONE", None, None, {}))
-    assert units.read(tmp_path).keys == ["a.jpg"]
-    conclude(tmp_path, facts, Figures({"mAP": 0.5}, 4, ""), Origin("NONE", None, None, {}))
-    assert not (tmp_path / units.FILE).exists()
-    units.write(tmp_path, made)
-    begin(tmp_path)
-    assert not (tmp_path / units.FILE).exists()

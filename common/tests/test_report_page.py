@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.errors import GuideError
 from common.facts import read_facts
-from common.report import beside, markdown, page
+from common.report import beside, markdown, page, units
 from common.report.details import Cases, Details, Plot, line, read_plots
 from common.report.figures import Figures, Origin
 from common.report.metrics_json import begin, conclude
+from common.report.units import Units
 
 ORIGIN = Origin("NONE", "onnxruntime", "float32", {"infer": 1.5, "total": 2.0})
 PLOT = Plot("a", "A", "x", "y", (line("a", np.arange(3), np.arange(3)),))
@@ -107,7 +109,25 @@ def test_details_that_fail_cost_neither_figures_nor_status(concluded, capsys, er
 
     status, report = concluded(fail, ap=0.9)
     assert (status, report["metrics"]["AP"]) == (0, 0.9)
-    assert "note: the report is not complete: " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "note: the report is not complete: " in printed
+    # The page alone would be made without them.
+    assert "Once that is mended: this command again\n" in printed
+
+
+@pytest.mark.usefixtures("nothing")
+def test_a_full_disk_under_what_figures_are_computed_of_costs_neither_figures_nor_status(
+    concluded, capsys, monkeypatch
+):
+    def full(out, computed):
+        raise GuideError("details/units.npz: No space left on device.")
+
+    monkeypatch.setattr(units, "write", full)
+    status, report = concluded(ap=0.9)
+    assert (status, report["metrics"]["AP"]) == (0, 0.9)
+    printed = capsys.readouterr().out
+    assert "not complete: details/units.npz: No space left on device. Once that is mended" in printed
+    assert printed.splitlines()[-1].startswith("verdict: ")
 
 
 @pytest.mark.usefixtures("nothing")
@@ -185,3 +205,23 @@ MANY = {"published": {"a": 0.9, "b": 0.8}, "comparable": True, "accepted_drop": 
 )
 def test_the_headline_is_the_figure_that_decides(change, expected):
     assert beside.headline({**MANY, **change}) == expected
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), True, "1", None])
+def test_what_no_figure_can_be_is_none_on_a_report(value):
+    assert beside.number(value) is None
+    assert markdown.page({"metrics": {"AP": value}, "published": {"AP": value}, "images/s": value})
+
+
+@pytest.mark.usefixtures("nothing")
+def test_what_runs_are_compared_by_stands_beside_the_figures_and_goes_with_them(tmp_path, write_model):
+    facts = read_facts(write_model())
+    arrays = {"precision": np.array([0.5]), "rank": np.array([3]), "tops": np.array([1])}
+    made = Units("queries", ["top-1", "mAP"], ["a.jpg"], arrays)
+    conclude(tmp_path, facts, Figures({"mAP": 0.5}, 4, "", units=made), Origin("NONE", None, None, {}))
+    assert units.read(tmp_path).keys == ["a.jpg"]
+    conclude(tmp_path, facts, Figures({"mAP": 0.5}, 4, ""), Origin("NONE", None, None, {}))
+    assert not (tmp_path / units.FILE).exists()
+    units.write(tmp_path, made)
+    begin(tmp_path)
+    assert not (tmp_path / units.FILE).exists()

@@ -22,12 +22,22 @@ from common.report.details import (
 )
 from efficientdet_coco.categories import name_of
 from efficientdet_coco.coco import Coco, Detections
-from efficientdet_coco.faults import MISSED, Faults, find
+from efficientdet_coco.faults import FALSE, MISSED, Faults, find
 from efficientdet_coco.metric import RECALLS, SIZES, Judged
 from efficientdet_coco.scenes import Scenes
 
 Array = NDArray[Any]
-COLUMNS = ("picture", "objects", "boxes", "found", "missed", "false", "neither way", "cost in mAP")
+COLUMNS = (
+    "picture",
+    "objects",
+    "boxes",
+    "found",
+    "missed",
+    "wrong boxes",
+    "neither way",
+    "false objects",
+    "cost in mAP",
+)
 COST = (
     "By how much the mAP would be higher: if this missed object had been found first of all, and the boxes of its category that "
     "came near it were gone; if this false object were gone; if this inexact box, which finds its object at an overlap of 0.50, "
@@ -177,6 +187,7 @@ def _rows(
             counted([faults[MISSED].picture]),
             [n - r - i for n, r, i in zip(boxes, right, ignored, strict=True)],
             ignored,
+            counted([faults[FALSE].picture]),
             counted(
                 [each.picture for each in faults.values()],
                 np.concatenate([each.cost for each in faults.values()]),

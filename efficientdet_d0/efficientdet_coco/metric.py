@@ -78,7 +78,9 @@ def evaluate(
             f"the detections are in pictures that the data set does not have: ids {strangers[:3].tolist()}."
         )
     if not len(detections.score):
-        raise GuideError("there is no detection to measure.")
+        raise GuideError(
+            "there is no detection to measure; the network finds 100 in every picture. Run the inference again."
+        )
     measured = np.array(sorted(picture.identity for picture in coco.pictures.values()))
     object_rows = _sorted_objects(coco.objects, measured)
     rows = _sorted_detections(detections, measured)

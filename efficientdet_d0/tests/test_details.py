@@ -198,7 +198,8 @@ def test_rows_are_the_pictures_and_their_sums_the_totals(golden):
     assert [row[0] for row in rows] == [picture.path.name for picture in coco.pictures.values()]
     sums = dict(zip(COLUMNS[1:], (sum(column) for column in list(zip(*rows, strict=True))[1:]), strict=True))
     assert sums["objects"] == sum(len(each.objects) for each in judged) == sums["found"] + sums["missed"]
-    assert sums["boxes"] == sums["found"] + sums["false"] + sums["neither way"]
+    assert sums["boxes"] == sums["found"] + sums["wrong boxes"] + sums["neither way"]
+    assert sums["false objects"] == len(faults[FALSE].cost) == of(*golden).cases.kinds[FALSE].count
     assert sums["missed"] == len(faults[MISSED].cost)
     assert sums["cost in mAP"] == pytest.approx(sum(own.cost.sum() for own in faults.values()))
 

@@ -212,3 +212,16 @@ def test_the_list_that_preflight_writes_is_the_guides(recipe_files, tmp_path, ru
     assert "ReduceMean" in done.stdout.splitlines()[3]  # worst first
     listed = read_json(tmp_path / "preflight" / "ops_info.json")
     assert listed == read_json(HERE / "ops_info.json") == {"black-list": {"to-add": ["ReduceMeanD"]}}
+
+
+@pytest.mark.parametrize("chip", ["Ascend310P3", "Ascend910B4"])
+def test_the_smallest_list_with_which_half_precision_holds_is_the_guides(recipe_files, tmp_path, run, chip):
+    data = write_sample(tmp_path / "data")
+    assert run("preprocess.py", "--data", data, "--out", tmp_path / "bins").returncode == 0
+    words = ("--find-list", "--model", recipe_files[2], "--input", tmp_path / "bins", "--soc-version", chip)
+    done = run("ascend_tools.preflight", *words, "--out", tmp_path / "list")
+    assert done.returncode == 0, done.stderr
+    assert read_json(tmp_path / "list" / "ops_info.json") == read_json(HERE / "ops_info.json")
+    found = read_json(tmp_path / "list" / "find_list.json")
+    without = found["without"]["ReduceMeanD"]  # the sums of a picture's first means leave the range
+    assert without is None if chip == "Ascend910B4" else without > 2 * found["figure"]

@@ -30,7 +30,7 @@ from faceboxes_fddb.fddb import Fold, picture_at_hand
 from faceboxes_fddb.metric import MATCH, FoldScore
 
 Array = NDArray[Any]
-COLUMNS = ("picture", "fold", "faces", "boxes", "found", "missed", "false", "cost in AP")
+COLUMNS = ("picture", "fold", "faces", "found", "missed", "boxes", "wrong boxes", "false faces", "cost in AP")
 COST = (
     "By how much the average AP would be higher if this missed face had been found first of all, and the boxes that came near it "
     "were gone; or if this false face were gone."
@@ -124,7 +124,9 @@ def _folds(scores: Sequence[FoldScore], accuracy: Accuracy | None) -> Plot:
 def _row(judged: Judged) -> tuple[str | int | float, ...]:
     missed, found = int(judged.missed.sum()), int(judged.hits.sum())
     faces, boxes = len(judged.missed), len(judged.boxes)
-    return judged.picture.name, judged.fold + 1, faces, boxes, found, missed, boxes - found, judged.cost
+    false = boxes - found - int((judged.attempts >= 0).sum())  # the others came near to a missed face
+    about_boxes = (boxes, boxes - found, false)
+    return judged.picture.name, judged.fold + 1, faces, found, missed, *about_boxes, judged.cost
 
 
 def _rank(fault: Fault) -> float:

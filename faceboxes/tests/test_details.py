@@ -123,8 +123,9 @@ def test_curves_and_rows_are_those_of_the_figure(golden):
     assert curves.lines[-1].x[-1] == pytest.approx(
         sum(score.matched[-1] for score in scores) / sum(score.faces for score in scores), rel=1e-5
     )
-    faces, boxes, right, missed, false = (sum(row[k] for row in found.rows) for k in (2, 3, 4, 5, 6))
-    assert (faces, right + missed, right + false) == (80, 80, boxes)
+    faces, right, missed, boxes, wrong, false = (sum(row[k] for row in found.rows) for k in range(2, 8))
+    assert (faces, right + missed, right + wrong) == (80, 80, boxes)
+    assert (missed, false) == tuple(total.count for total in found.cases.kinds.values())
     assert [row[0] for row in found.rows] == [
         picture.name for fold in folds for picture in fold if len(picture.faces)
     ]

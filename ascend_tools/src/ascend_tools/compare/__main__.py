@@ -19,6 +19,7 @@ from ascend_tools.compare import plot, run, text
 from ascend_tools.compare.nodes import Apart, first_apart, most_added
 from ascend_tools.compare.sides import AGAINST, Against, rounding
 from common import alone, cli
+from common.backends.emulation import soc_version
 from common.errors import GuideError
 from common.files import write_json
 from common.graph.aipp_file import add_aipp, chosen_aipp
@@ -87,6 +88,7 @@ def _arguments(description: str | None) -> argparse.ArgumentParser:
     add("--om", type=Path, metavar="F", help="With --against om: an OM file that is there, for the outputs.")
     add(
         "--soc-version",
+        type=soc_version,
         metavar="S",
         help=f"With --against om or {EMULATED}: the chip, for example Ascend310P3. 310, 310P, 310B and the first 910 only "
         "saturate where numbers leave half precision's range; 910B and later make them infinite (default: what `npu-smi "

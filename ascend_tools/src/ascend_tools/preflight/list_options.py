@@ -8,7 +8,9 @@ from pathlib import Path
 from common import cli
 from common.backends.emulation import GUIDES, soc_version
 
-BOUND = 0.05  # of an output's spread: several times what half precision makes of a hundred layers
+# Of an output's spread. Rounding alone makes 0.07 of EfficientDet-D0's 700 nodes with its reference checkpoint, where no
+# list but of all products would help.
+BOUND = 0.1
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:

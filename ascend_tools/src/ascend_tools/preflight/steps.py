@@ -82,10 +82,13 @@ class Steps:
         self._known[step.key] = step
         make_folder(self.path.parent)
         line = msgspec.json.encode(_Line(step, _sum(step))) + b"\n"
-        with self.path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:  # of a write, it does not say where
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
 
 def _sum(step: Step) -> str:

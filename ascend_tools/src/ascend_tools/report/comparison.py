@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ascend_tools.report import bootstrap
@@ -40,11 +40,20 @@ class Comparison:
             if first - second > accept * max(first, 0.0) + EXACT
         ]
 
+    @property
+    def lost(self) -> list[str]:
+        """The figures that the first run has and this one has not."""
+        return [
+            name
+            for name in _judged(self.first)
+            if name not in self.figures and _of(self.first, name) is not None
+        ]
+
     def fails(self, accept: float | None) -> bool:
         """Tell whether a figure dropped by more than is accepted, or that cannot be told."""
         if accept is None:
             return False
-        return self.unlike or not self.figures or bool(self.drops(accept))
+        return self.unlike or not self.figures or bool(self.lost or self.drops(accept))
 
     @property
     def word(self) -> str:
@@ -76,6 +85,8 @@ class Comparison:
             return f"a drop of more than {words}: {which}"
         if not self.figures:
             return "no figure in both"
+        if self.lost:
+            return f"without a figure that the first run has: {', '.join(self.lost)}"
         near = [each.figure for each in self.differences if each.low < -accept * max(each.first, 0.0) - EXACT]
         more = f"; the interval reaches beyond that, for {', '.join(near)}" if near else ""
         return f"no drop of more than {words}{more}"
@@ -106,6 +117,17 @@ def compared(runs: Sequence[Run]) -> list[Comparison]:
 
 def _figures(first: Run, run: Run) -> dict[str, tuple[float, float]]:
     """Return the figures that are judged, of both runs: those that can be computed again, or that are published."""
-    names = first.units.figures if first.units else first.report.get("published") or ()
-    pairs = {name: tuple(number(each.report["metrics"].get(name)) for each in (first, run)) for name in names}
+    pairs = {name: (_of(first, name), _of(run, name)) for name in _judged(first)}
     return {name: (a, b) for name, (a, b) in pairs.items() if a is not None and b is not None}
+
+
+def _judged(first: Run) -> Sequence[str]:
+    """Return the names of the figures that are judged."""
+    published = first.report.get("published")
+    if first.units:
+        return first.units.figures
+    return [*published] if isinstance(published, Mapping) else []
+
+
+def _of(run: Run, name: str) -> float | None:
+    return number(run.report["metrics"].get(name))

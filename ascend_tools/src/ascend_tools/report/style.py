@@ -59,7 +59,7 @@ ul{padding-left:1.2em;max-width:70ch;margin:8px 0 14px}
 .frame{background:var(--wash);display:block;width:100%;height:auto;border-radius:3px}
 .cases .frame{aspect-ratio:1;object-fit:contain}
 .absent{aspect-ratio:1;background:var(--wash);color:var(--muted);font-size:13px;padding:14px;border-radius:3px;
-overflow-wrap:anywhere;overflow:hidden}
+overflow-wrap:anywhere}
 .plots h3{margin:10px 0 6px}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 48px;align-items:start}
 figcaption{font-size:14px;line-height:1.4}

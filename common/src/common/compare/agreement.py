@@ -157,7 +157,7 @@ class Agreement(Generic[ResultT]):
         try:
             if self.judges_outputs:
                 check_differences(
-                    self.facts, counting, OTHER_CHECKPOINT, spread=self.spread, precision=self.precision
+                    self.facts, counting, self._remedy, spread=self.spread, precision=self.precision
                 )
         except GuideError as error:
             found.append(str(error))
@@ -170,9 +170,16 @@ class Agreement(Generic[ResultT]):
             name, value = self.metric
             found.append(
                 f"{name} with torch's results as the truth is {value:.4f}, less than {self.accepted_metric:g}. "
-                f"{OTHER_CHECKPOINT}"
+                f"{self._remedy}"
             )
         return (*found, *(self.known or ()))
+
+    @property
+    def _remedy(self) -> str:
+        """What to look at where outputs or the metric are off."""
+        if self.precision == "float32":
+            return OTHER_CHECKPOINT
+        return f"{OTHER_CHECKPOINT} If so, it loses this in {self.precision}; --precision float32 shows what it has without."
 
     def check(self) -> None:
         """Refuse what is wrong, see `problems`."""

@@ -51,8 +51,12 @@ def difference(measured: float | None, other: float | None) -> str:
 
 def number(value: object) -> float | None:
     """Return what was read from a file as a number, None if it is none."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond any float
+        return None
 
 
 def verdict(report: Mapping[str, Any]) -> tuple[str, str]:

@@ -34,6 +34,7 @@ Axis = Literal["", "x", "y"]
 FOLDER, PLOTS, CASES, PICTURES = "details", "plots.json", "cases.json", "pictures.csv"
 POINTS = 500  # of a line at most; no screen shows more
 WORST = 6
+MOST = 1000  # of the worst cases of a kind; a page draws fewer
 _SEED = 16  # of what is drawn at random: the same figures are the same page
 _DIGITS = 6  # significant ones, of what is drawn
 
@@ -166,12 +167,20 @@ def add_worst(arguments: argparse.ArgumentParser) -> None:
     """Add `--worst N`."""
     arguments.add_argument(
         "--worst",
-        type=cli.positive_int,
+        type=_worst,
         default=WORST,
         metavar="N",
         help="How many of the worst cases of each kind the report shows, beside some in the middle and some drawn at "
         "random (default: %(default)s).",
     )
+
+
+def _worst(text: str) -> int:
+    """Argument type: how many cases are shown, which all take time and room."""
+    value = cli.positive_int(text)
+    if value > MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at most {MOST}, got {text!r}")
+    return value
 
 
 def line(label: str, x: Array, y: Array, shade: Shade = "main", form: Form = "line", log: Axis = "") -> Line:

@@ -126,9 +126,9 @@ def conclude(
         write_text(out / name, text)
     write_json(out / FILE, report)
     screen.figures(json_text(report))
-    units.write(out, figures.units)
     published = None if caveats else facts.accuracy
-    told = page.make(out, report, figures.details and partial(figures.details, published, worst))
+    more = figures.details and partial(figures.details, published, worst)
+    told = page.make(out, report, figures.units, more)
     if agreement:
         return _print_agreement(out, figures, origin, agreement, told)
     if caveats:

@@ -14,7 +14,8 @@ from typing import Any
 from common import cli, process
 from common.errors import GuideError
 from common.files import write_text
-from common.report import details, markdown
+from common.report import details, markdown, units
+from common.report.units import Units
 
 TEXT, PAGE = "report.md", "report.html"
 TOOL = "ascend_tools.report"  # run as a program; no deployment needs it
@@ -28,24 +29,30 @@ def remove(out: Path) -> None:
     details.remove(out)
 
 
-def make(out: Path, report: Mapping[str, Any], more: Callable[[], details.Details] | None) -> str:
+def make(
+    out: Path, report: Mapping[str, Any], computed: Units | None, more: Callable[[], details.Details] | None
+) -> str:
     """Write the report of figures that metrics.json has already, and return a line that says where it is.
 
     Args:
         out: the directory of the figures.
         report: what metrics.json says.
+        computed: what the figures are computed of.
         more: returns the details.
     """
+    again = "this command again"  # the page alone would lack what could not be written
     try:
         write_text(out / TEXT, markdown.page(report))
+        units.write(out, computed)
         if more:
             details.write(out, more())
+        again = command(out)
         return _page(out)
     except Exception as error:  # noqa: BLE001  of whatever kind: the figures are there, and are told
         words = cli.message(error)
         if not isinstance(error, (GuideError, OSError, MemoryError)):
             words = f"{type(error).__name__}: {words}"  # a bug of ours: its kind says more than its words
-        return f"note: the report is not complete: {words}. Once that is mended: {command(out)}"
+        return f"note: the report is not complete: {words.rstrip('.')}. Once that is mended: {again}"
 
 
 def command(out: Path) -> str:
