@@ -33,6 +33,13 @@ GRAPHS = {
         "[first] a = Relu(image) [before] b = Add(a, much) [planted] c = Sub(b, much) [last] y = Sigmoid(c)",
         "float much = {4000.0}",
     ),
+    "blown": (  # what is large only on the other side is rounded as large numbers are, by nodes that add nothing
+        (
+            "[planted] a = Add(image, much) [first] b = Sub(a, most) [cancels] c = Sub(b, most) "
+            "[after] d = Mul(c, third) [last] y = Mul(d, third)"
+        ),
+        "float much = {1e5}, float most = {5e4}, float third = {0.3333}",
+    ),
     "gate": (  # whose own spread is lost, which nothing behind it feels: so nothing is named
         "[first] a = Mul(image, less) [gate] b = Sigmoid(a) [after] y = Mul(image, b)",
         "float less = {1e-4}",

@@ -123,6 +123,8 @@ def test_the_plot_names_what_adds_most(arguments, tmp_path):
     first = (tmp_path / "compare" / "nodes.svg").read_bytes()
     assert main([*arguments, "--nodes", "--soc-version", "Ascend910B4"]) == 0
     assert (tmp_path / "compare" / "nodes.svg").read_bytes() == first
+    assert main([*arguments]) == 0  # no plot of nodes that were not looked at now
+    assert not [*(tmp_path / "compare").glob("nodes.*")]
 
 
 @pytest.mark.parametrize("plain", [False, True])

@@ -38,7 +38,7 @@ def command(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("chip", CHIPS)
-@pytest.mark.parametrize("kind", sorted(set(planted.GRAPHS) - {"nothing", "gate"}))
+@pytest.mark.parametrize("kind", sorted(set(planted.GRAPHS) - {"nothing", "gate", "blown"}))
 def test_what_is_planted_is_named_and_nothing_else(command, kind, chip):
     found = command(kind, "--soc-version", chip)["nodes"]
     assert found["part"] == found["add"] == ["planted"]
@@ -49,6 +49,13 @@ def test_what_is_planted_is_named_and_nothing_else(command, kind, chip):
         assert (node["apart"] is None) == (not CHIPS[chip])  # infinite
     else:
         assert (node["saturated"], node["infinite"], node["nan"]) == (0, 0, 0)
+
+
+def test_a_node_is_not_blamed_for_rounding_what_was_blown_up_before_it(command):
+    found = command("blown", "--soc-version", "Ascend310P3")["nodes"]
+    assert (found["part"], sorted(found["add"])) == (["planted"], ["cancels", "planted"])
+    own = {each["node"]: each["own"] for each in found["all"]}
+    assert 0 < own["after"] < 2 * HALF
 
 
 def test_where_nothing_is_planted_nothing_is_named(command, capsys):

@@ -12,29 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from ascend_tools.benchmark.figures import Figure
 from ascend_tools.benchmark.rows import Row
-from ascend_tools.fonts import place_for_fonts
-from common.files import staged
+from ascend_tools.plot_files import drawing, save
 from common.report.throughput import Rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SUFFIXES = (".svg", ".png")
 # Told apart by those who see no red or no green, too (Okabe and Ito), and by a marker of its own each.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
 _DASHES: tuple[Any, ...] = ("--", ":", "-.", (0, (7, 2, 1, 2, 1, 2)), (0, (10, 3)), (0, (3, 5)))
 _GREYS = ("#444444", "#777777", "#999999")
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib's own, which is there on every machine
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "svg.hashsalt": "benchmark",  # the same figures are the same file
-}
 _SINGLE = "_x+1"  # markers of columns of one figure
 # Between the largest and the smallest figure: from the first on a linear axis would lay the small ones on the ground, from
 # the second on only powers of ten have room for their names.
@@ -83,36 +71,28 @@ def write(
     """
     shown = {name: lines for name, lines in panels.items() if lines}
     everything = [*(line.rates for lines in shown.values() for line in lines), *documented.values()]
-    with place_for_fonts():
-        import matplotlib as mpl
+    with drawing("benchmark"):
         from matplotlib.figure import Figure as Canvas
 
-        with mpl.rc_context(_SETTINGS):
-            canvas = Canvas(figsize=(5.2 * len(shown) + 1.2, 4.9), layout="constrained")
-            axes = list(canvas.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0])
-            names = list(dict.fromkeys(line.name for lines in shown.values() for line in lines))
-            for k, (name, lines) in enumerate(shown.items()):
-                for line in lines:
-                    _draw(axes[k], line, names.index(line.name))
-                axes[k].set_xlabel("batch size")
-                axes[k].set_title(name, fontsize=10)
-            for k, (name, rates) in enumerate(documented.items()):
-                _draw_documented(axes[0], f"{name}, documented", rates, k)
-            _scale(axes[0], everything)
-            axes[0].set_ylabel("images per second and card" if documented else "images per second")
-            if any(line.invalid for lines in shown.values() for line in lines):
-                axes[0].plot(
-                    [], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="INVALID"
-                )
-            canvas.suptitle(title + (f"\n{note}" if note else ""), fontsize=10)
-            _add_legend(canvas, axes, 2 * len(shown))
-            paths = []
-            for suffix in SUFFIXES:
-                paths.append(path.with_suffix(suffix))
-                with staged(paths[-1]) as temporary:
-                    dated: dict[str, Any] = {"Date": None} if suffix == ".svg" else {}
-                    canvas.savefig(temporary, dpi=160, metadata=dated)
-    return paths
+        canvas = Canvas(figsize=(5.2 * len(shown) + 1.2, 4.9), layout="constrained")
+        axes = list(canvas.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0])
+        names = list(dict.fromkeys(line.name for lines in shown.values() for line in lines))
+        for k, (name, lines) in enumerate(shown.items()):
+            for line in lines:
+                _draw(axes[k], line, names.index(line.name))
+            axes[k].set_xlabel("batch size")
+            axes[k].set_title(name, fontsize=10)
+        for k, (name, rates) in enumerate(documented.items()):
+            _draw_documented(axes[0], f"{name}, documented", rates, k)
+        _scale(axes[0], everything)
+        axes[0].set_ylabel("images per second and card" if documented else "images per second")
+        if any(line.invalid for lines in shown.values() for line in lines):
+            axes[0].plot(
+                [], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="INVALID"
+            )
+        canvas.suptitle(title + (f"\n{note}" if note else ""), fontsize=10)
+        _add_legend(canvas, axes, 2 * len(shown))
+        return save(canvas, path)
 
 
 def _draw(axes: Axes, line: Line, number: int) -> None:

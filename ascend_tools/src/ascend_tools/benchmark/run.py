@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ascend_tools import plot_files
 from ascend_tools.benchmark import at_hand, page, plot, record, rounds
 from ascend_tools.benchmark.comparison import judged, series_of
 from ascend_tools.benchmark.plan import Plan
@@ -108,8 +109,7 @@ def _head(data: dict[str, Any]) -> list[str]:
 
 def _plot(plan: Plan, rows: Sequence[Row], data: dict[str, Any]) -> list[Path]:
     """Draw the figures, unless there are none, and return the paths of the files."""
-    for suffix in plot.SUFFIXES:  # an earlier run's does not stay beside the new record
-        (plan.out / "benchmark").with_suffix(suffix).unlink(missing_ok=True)
+    plot_files.remove(plan.out / "benchmark")  # an earlier run's does not stay beside the new record
     if not rows:
         return []
     panels = {

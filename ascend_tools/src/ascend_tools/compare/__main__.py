@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ascend_tools import plot_files
 from ascend_tools.compare import plot, run, text
 from ascend_tools.compare.nodes import Apart, first_apart, most_added
 from ascend_tools.compare.sides import AGAINST, Against, rounding
@@ -132,6 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     against.check(nodes=options.nodes)
     alone.take(options.out)
+    plot_files.remove(options.out / "nodes")
     found = run.outputs(options.model, against, paths, options.batch_size, options.out)
     report: dict[str, Any] = {
         "model": str(options.model),

@@ -20,7 +20,8 @@ def _sum_of(values: Array) -> float:
     return float(values.sum())
 
 
-def _ratio(difference: float, scale: float) -> float:
+def ratio(difference: float, scale: float) -> float:
+    """Return a difference in units of a scale; infinite where that is 0 and there is one."""
     if difference == 0:
         return 0.0
     return difference / scale if scale else math.inf
@@ -58,16 +59,11 @@ class Figures:
     @property
     def apart(self) -> float:
         """The root mean square of the differences in units of the size."""
-        return _ratio(self.rms, self.size)
-
-    @property
-    def overflowed(self) -> int:
-        """How many numbers left the range."""
-        return self.infinite + self.nan + self.saturated
+        return ratio(self.rms, self.size)
 
     def relative(self, difference: float) -> float:
         """Return a difference in units of the scale."""
-        return _ratio(difference, self.scale)
+        return ratio(difference, self.scale)
 
 
 class Difference:
@@ -152,10 +148,13 @@ class Difference:
 
 
 class RootMeanSquare:
-    """The root mean square of differences, added up batch by batch; infinite where a number is no longer finite."""
+    """The root mean square of differences, added up batch by batch; infinite where a number is no longer finite.
+
+    `size` is that of the numbers themselves, on the second side, of those that are finite.
+    """
 
     def __init__(self) -> None:
-        self._pairs, self._squares = 0, 0.0
+        self._pairs, self._squares, self._sizes = 0, 0.0, 0.0
 
     def add(self, found: Array, wanted: Array) -> None:
         """Add a batch, as `Difference.add`."""
@@ -166,14 +165,21 @@ class RootMeanSquare:
         with np.errstate(invalid="ignore", over="ignore"):
             for start in range(0, ours.size, _CHUNK):
                 part = slice(start, start + _CHUNK)
-                apart = np.subtract(ours[part], theirs[part], dtype=np.float64)
+                right = theirs[part].astype(np.float64)
+                apart = ours[part] - right
                 squares = _sum_of(apart * apart)
                 if not math.isfinite(squares):
-                    good = np.isfinite(theirs[part])
-                    squares = _sum_of(np.square(apart[good])) if good.any() else 0.0
-                    apart = apart[good]
+                    good = np.isfinite(right)
+                    apart, right = apart[good], right[good]
+                    squares = _sum_of(np.square(apart))
                 self._squares += squares if math.isfinite(squares) else math.inf
+                self._sizes += _sum_of(right * right)
                 self._pairs += apart.size
+
+    @property
+    def size(self) -> float:
+        """The root mean square of the second side's numbers."""
+        return math.sqrt(self._sizes / self._pairs) if self._pairs else 0.0
 
     @property
     def value(self) -> float:

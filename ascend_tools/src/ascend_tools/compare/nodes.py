@@ -12,12 +12,12 @@ the node that feels it is named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 
-from ascend_tools.compare.differences import Array, Difference, Figures, RootMeanSquare
+from ascend_tools.compare.differences import Array, Difference, Figures, RootMeanSquare, ratio
 from ascend_tools.compare.parts import Part
 from ascend_tools.preflight.node_by_node import NodeByNode, node_name, reads
 from common.errors import GuideError
@@ -34,8 +34,9 @@ class Apart:
         index: the node's position in the graph.
         apart: the root mean square of its output's differences; infinite where a number is no longer finite.
         before: the largest such one of what it takes.
-        own: the same of its output, and of what float32 makes of the same inputs; None where that could not be run.
-        passed: the same of what float32 makes of these inputs, and of the output in float32; None as above.
+        own: the root mean square of what its output differs by from what float32 makes of the same inputs, in units of the
+            larger of that and the tensor; None where that could not be run.
+        passed: the same as `apart` of what float32 makes of these inputs, and of the output in float32; None as above.
         infinite, nan, saturated: numbers of its output, see `differences.Figures`.
         selects: whether it takes whole numbers, as indices, that are others on the other side: then it makes something else of
             the same values, and its difference says nothing about rounding.
@@ -127,6 +128,7 @@ class Nodes:
         return found
 
     def _of(self, index: int, node: onnx.NodeProto, name: str, figures: Figures, before: float) -> Apart:
+        own, passed = self._own.get(name), self._passed.get(name)
         return Apart(
             index=index,
             node=node_name(node),
@@ -137,18 +139,14 @@ class Nodes:
             largest=figures.largest,
             apart=figures.apart,
             before=before,
-            own=self._relative(self._own.get(name), figures),
-            passed=self._relative(self._passed.get(name), figures),
+            # What was blown up before the node is rounded as large numbers are, which is no fault of the node.
+            own=ratio(own.value, max(figures.size, own.size)) if own else None,
+            passed=ratio(passed.value, figures.size) if passed else None,
             infinite=figures.infinite,
             nan=figures.nan,
             saturated=figures.saturated,
             selects=index in self._selecting,
         )
-
-    @staticmethod
-    def _relative(difference: RootMeanSquare | None, output: Figures) -> float | None:
-        """Return a root mean square in units of the output's size."""
-        return replace(output, rms=difference.value).apart if difference else None
 
 
 def first_apart(found: Sequence[Apart], bound: float) -> list[Apart]:

@@ -8,33 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ascend_tools.compare.nodes import Apart
 from ascend_tools.compare.text import shortened
-from ascend_tools.fonts import place_for_fonts
-from common.files import staged
+from ascend_tools.plot_files import drawing, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SUFFIXES = (".svg", ".png")
 _LINE, _ADDS, _FIRST, _GREY = (
     "#0072B2",
     "#999999",
     "#D55E00",
     "#444444",
 )  # Okabe and Ito's, told apart by all readers
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib's own, which is there on every machine
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "svg.hashsalt": "compare",  # the same figures are the same file
-}
 _NAMED = 8  # nodes that are named below the plot
 _LOWEST = 1e-3  # of the bound: what is less is drawn there, a tensor without any difference, too
 
@@ -53,40 +41,32 @@ def write(
     numbered, and named below.
     """
     named = list(added[:_NAMED])
-    with place_for_fonts():
-        import matplotlib as mpl
+    with drawing("compare"):
         from matplotlib.figure import Figure
 
-        with mpl.rc_context(_SETTINGS):
-            figure = Figure(figsize=(10, 6.0 + 0.19 * len(named)), layout="constrained")
-            upper, lower = figure.subplots(2, 1, sharex=True)
-            finite = [value for each in found for value in (each.apart, each.adds) if math.isfinite(value)]
-            low, high = _LOWEST * bound, 3 * max([bound, *finite])
-            top = 3 * high  # where what is not finite is drawn
-            _draw_apart(upper, found, first, low, top)
-            _draw_added(lower, found, named, low, top)
-            for axes in (upper, lower):
-                axes.axhline(
-                    bound, color=_GREY, linewidth=1, linestyle="--", label=f"bound, {bound:.2g}", zorder=2
-                )
-                axes.set_yscale("log")
-                axes.set_ylim(low * 0.8, (top if _is_infinite(found) else high) * 3)
-                axes.set_ylabel("difference / size, root mean squares")
-                axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, borderpad=0)
-            lower.set_xlabel("node, by its place in the graph")
-            lower.set_xlim(found[0].index - 1, found[-1].index + 1)
-            lower.xaxis.get_major_locator().set_params(integer=True)
-            figure.suptitle(title.replace("$", r"\$"), fontsize=10)
-            if named:
-                lines = [_name(k, each) for k, each in enumerate(named, 1)]
-                figure.supxlabel("\n".join(lines), fontsize=8, x=0.06, ha="left", family="DejaVu Sans Mono")
-            paths = []
-            for suffix in SUFFIXES:
-                paths.append(path.with_suffix(suffix))
-                with staged(paths[-1]) as temporary:
-                    dated: dict[str, Any] = {"Date": None} if suffix == ".svg" else {}
-                    figure.savefig(temporary, dpi=150, metadata=dated)
-    return paths
+        figure = Figure(figsize=(10, 6.0 + 0.19 * len(named)), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        finite = [value for each in found for value in (each.apart, each.adds) if math.isfinite(value)]
+        low, high = _LOWEST * bound, 3 * max([bound, *finite])
+        top = 3 * high  # where what is not finite is drawn
+        _draw_apart(upper, found, first, low, top)
+        _draw_added(lower, found, named, low, top)
+        for axes in (upper, lower):
+            axes.axhline(
+                bound, color=_GREY, linewidth=1, linestyle="--", label=f"bound, {bound:.2g}", zorder=2
+            )
+            axes.set_yscale("log")
+            axes.set_ylim(low * 0.8, (top if _is_infinite(found) else high) * 3)
+            axes.set_ylabel("difference / size, root mean squares")
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, borderpad=0)
+        lower.set_xlabel("node, by its place in the graph")
+        lower.set_xlim(found[0].index - 1, found[-1].index + 1)
+        lower.xaxis.get_major_locator().set_params(integer=True)
+        figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+        if named:
+            lines = [_name(k, each) for k, each in enumerate(named, 1)]
+            figure.supxlabel("\n".join(lines), fontsize=8, x=0.06, ha="left", family="DejaVu Sans Mono")
+        return save(figure, path)
 
 
 def _is_infinite(found: Sequence[Apart]) -> bool:

@@ -11,7 +11,7 @@ from common.cli import counted
 MEASURE = (
     "A node adds its own error, its output beside what float32 makes of the very inputs that it had there, and what it "
     "makes of differences in its inputs, where that is more than twice as much; each as a root mean square over all values, "
-    "divided by that of the tensor itself."
+    "divided by that of the tensor itself, its own error by that of what float32 makes there where that is larger."
 )
 _WIDEST = 60  # characters of a name
 

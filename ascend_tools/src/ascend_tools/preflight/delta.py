@@ -8,29 +8,9 @@ there is an order: the search begins with the units that do most harm, as few of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Unit = TypeVar("Unit")
-
-
-@dataclass(frozen=True)
-class Found(Generic[Unit]):
-    """What a search found.
-
-    `smallest` is a set that holds and none of whose units can be left out, in the order given; None where no set that was
-    tried holds. `tried` are all sets that were asked about, in this order, each once, with the answers.
-    """
-
-    smallest: tuple[Unit, ...] | None
-    tried: tuple[tuple[tuple[Unit, ...], bool], ...]
-
-    @property
-    def proof(self) -> dict[Unit, bool]:
-        """Return, for each unit of the smallest set, whether it holds without that one; never, see `smallest`."""
-        answers = {frozenset(units): answer for units, answer in self.tried}
-        whole = frozenset(self.smallest or ())
-        return {unit: answers[whole - {unit}] for unit in self.smallest or ()}
 
 
 class _Memo(Generic[Unit]):
@@ -39,17 +19,21 @@ class _Memo(Generic[Unit]):
     def __init__(self, units: Sequence[Unit], holds: Callable[[Sequence[Unit]], bool]) -> None:
         self._places = {unit: place for place, unit in enumerate(units)}
         self._holds = holds
-        self.answers: dict[tuple[Unit, ...], bool] = {}
+        self._answers: dict[tuple[Unit, ...], bool] = {}
 
     def __call__(self, units: Sequence[Unit]) -> bool:
         key = tuple(sorted(units, key=self._places.__getitem__))
-        if key not in self.answers:
-            self.answers[key] = self._holds(key)
-        return self.answers[key]
+        if key not in self._answers:
+            self._answers[key] = self._holds(key)
+        return self._answers[key]
 
 
-def search(units: Sequence[Unit], holds: Callable[[Sequence[Unit]], bool], first: int = 1) -> Found[Unit]:
-    """Search for a smallest set of units with which something holds.
+def search(
+    units: Sequence[Unit], holds: Callable[[Sequence[Unit]], bool], first: int = 1
+) -> tuple[Unit, ...] | None:
+    """Search for a set of units with which something holds, and none of whose units can be left out.
+
+    It is returned in the order given; None where no set that was tried holds.
 
     Args:
         units: all units, each once, the one that is most likely needed first.
@@ -64,7 +48,7 @@ def search(units: Sequence[Unit], holds: Callable[[Sequence[Unit]], bool], first
             break
         below = length
     if enough is None:
-        return Found(None, tuple(asked.answers.items()))
+        return None
     # No more of them than are needed: one that is rarely needed may stand for many that do harm.
     while below is not None and enough - below > 1:
         middle = (below + enough) // 2
@@ -72,7 +56,7 @@ def search(units: Sequence[Unit], holds: Callable[[Sequence[Unit]], bool], first
             enough = middle
         else:
             below = middle
-    return Found(_minimal(units[:enough], asked), tuple(asked.answers.items()))
+    return _minimal(units[:enough], asked)
 
 
 def _lengths(most: int, first: int) -> Iterator[int]:

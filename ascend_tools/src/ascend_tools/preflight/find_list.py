@@ -72,7 +72,7 @@ def find(kind: Kind, trials: Trials) -> Listed:
 
 
 def _minimal(order: Sequence[str], trials: Trials, by: str, first: int) -> tuple[str, ...] | None:
-    return search(order, lambda entries: trials.with_list(by, entries).holds, first).smallest
+    return search(order, lambda entries: trials.with_list(by, entries).holds, first)
 
 
 def _lengths(most: int) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx
 
+from ascend_tools import plot_files
 from ascend_tools.preflight import list_plot
 from ascend_tools.preflight.emulated import Array, Emulated
 from ascend_tools.preflight.find_list import Listed, find
@@ -181,8 +182,7 @@ def _tell(kind: Kind, found: Listed, bound: float, out: Path, options: Sequence[
 def _draw(network: Network, trials: Trials, found: Listed, out: Path, bound: float) -> list[Path]:
     """Draw the search, if there was one; what an earlier one has drawn goes."""
     path = out / "find_list"
-    for suffix in list_plot.SUFFIXES:
-        path.with_suffix(suffix).unlink(missing_ok=True)
+    plot_files.remove(path)
     if found.entries == ():
         return []
     of_metric = found.by == METRIC

@@ -7,26 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ascend_tools.fonts import place_for_fonts
+from ascend_tools.plot_files import drawing, save
 from ascend_tools.report.markup import printable
-from common.files import make_folder, staged
+from common.files import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SUFFIXES = (".svg", ".png")
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dfe3e8",
-    "grid.linewidth": 0.6,
-    "svg.hashsalt": "list",
-    "svg.fonttype": "none",
-}
 _NAMED, _LONGEST = 8, 30  # points of a curve with names, and letters of a name
 Points = Sequence[tuple[int, float]]  # the length of a list, and how far the network is off with it
 
@@ -54,66 +41,56 @@ def write(
         title: of the plot.
         figure: of the axis: what the figure is.
     """
-    with place_for_fonts():
-        import matplotlib as mpl
+    with drawing("list"):
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
-        with mpl.rc_context(_SETTINGS):
-            canvas = Figure(figsize=(7.2, 4.4), layout="constrained")
-            axes = canvas.subplots()
-            top = _top([*curve, *tried, *proof], bound)
-            styles: dict[str, tuple[Points, dict[str, Any]]] = {
-                "lists that were tried": (
-                    tried,
-                    {"color": "#9aa3ae", "marker": "o", "markersize": 4, "zorder": 3},
-                ),
-                "the list without one entry": (
-                    proof,
-                    {"color": "#b4541a", "marker": "x", "markersize": 7, "zorder": 5},
-                ),
-            }
-            for label, (points, how) in styles.items():
-                if points:
-                    axes.plot(*_drawn(points, top), linestyle="", label=label, **how)
-            if curve:
-                axes.plot(
-                    *_drawn(curve, top),
-                    color="#1f5fbf",
-                    marker="o",
-                    markersize=5,
-                    linewidth=1.6,
-                    label="the list, entry by entry",
-                    zorder=4,
-                )
-            if len(names) <= _NAMED:
-                for name, point in zip(names, curve[1:], strict=False):
-                    _name(axes, name, point[0], min(point[1], top))
-            axes.axhline(bound, color="#16191d", linestyle=(0, (5, 3)), linewidth=1, label=f"bound {bound:g}")
-            if math.isfinite(top) and any(not math.isfinite(each) for _, each in [*curve, *tried, *proof]):
-                axes.axhline(top, color="#dfe3e8", linewidth=0.8)
-                axes.annotate(
-                    "not finite", (1, top), xycoords=("axes fraction", "data"), ha="right", va="bottom"
-                )
-            values = [each for _, each in [*curve, *tried, *proof]]
-            if values and min(values) > 0:
-                axes.set_yscale("log")
-            else:
-                axes.set_ylim(bottom=min([0.0, *(v for v in values if math.isfinite(v))]))
-            axes.margins(x=0.12, y=0.1)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_xlabel("entries of the list")
-            axes.set_ylabel(figure)
-            axes.set_title(printable(title).replace("$", "\\$"), fontsize=10)
-            axes.legend(fontsize=8, edgecolor="none")
-            make_folder(path.parent)
-            paths = []
-            for suffix in SUFFIXES:
-                paths.append(path.with_name(f"{path.name}{suffix}"))
-                with staged(paths[-1]) as temporary:
-                    dated: dict[str, Any] = {"Date": None} if suffix == ".svg" else {}
-                    canvas.savefig(temporary, dpi=160, metadata=dated)
-    return paths
+        canvas = Figure(figsize=(7.2, 4.4), layout="constrained")
+        axes = canvas.subplots()
+        top = _top([*curve, *tried, *proof], bound)
+        styles: dict[str, tuple[Points, dict[str, Any]]] = {
+            "lists that were tried": (
+                tried,
+                {"color": "#9aa3ae", "marker": "o", "markersize": 4, "zorder": 3},
+            ),
+            "the list without one entry": (
+                proof,
+                {"color": "#b4541a", "marker": "x", "markersize": 7, "zorder": 5},
+            ),
+        }
+        for label, (points, how) in styles.items():
+            if points:
+                axes.plot(*_drawn(points, top), linestyle="", label=label, **how)
+        if curve:
+            axes.plot(
+                *_drawn(curve, top),
+                color="#1f5fbf",
+                marker="o",
+                markersize=5,
+                linewidth=1.6,
+                label="the list, entry by entry",
+                zorder=4,
+            )
+        if len(names) <= _NAMED:
+            for name, point in zip(names, curve[1:], strict=False):
+                _name(axes, name, point[0], min(point[1], top))
+        axes.axhline(bound, color="#16191d", linestyle=(0, (5, 3)), linewidth=1, label=f"bound {bound:g}")
+        if math.isfinite(top) and any(not math.isfinite(each) for _, each in [*curve, *tried, *proof]):
+            axes.axhline(top, color="#dfe3e8", linewidth=0.8)
+            axes.annotate("not finite", (1, top), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+        values = [each for _, each in [*curve, *tried, *proof]]
+        if values and min(values) > 0:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=min([0.0, *(v for v in values if math.isfinite(v))]))
+        axes.margins(x=0.12, y=0.1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("entries of the list")
+        axes.set_ylabel(figure)
+        axes.set_title(printable(title).replace("$", "\\$"), fontsize=10)
+        axes.legend(fontsize=8, edgecolor="none")
+        make_folder(path.parent)
+        return save(canvas, path)
 
 
 def _name(axes: Axes, name: str, length: int, value: float) -> None:
