@@ -170,6 +170,16 @@ def test_the_text_says_verdict_figures_times_and_origin(concluded, tmp_path):
 
 
 @pytest.mark.usefixtures("nothing")
+@pytest.mark.parametrize(("precision", "is_told"), [("float16-emulated", True), ("float32", False)])
+def test_the_text_says_that_half_precision_is_emulated(concluded, tmp_path, precision, is_told):
+    _, report = concluded(origin=Origin("NONE", "onnxruntime", precision, {}))
+    sentences = [beside.verdict(each)[1] for each in (report, {**report, "agreement": {"verdict": "OK"}})]
+    told = "; half precision emulated, not measured on an NPU."
+    assert [sentence.endswith(told) for sentence in sentences] == [is_told] * 2
+    assert ("half precision emulated" in (tmp_path / "report.md").read_text()) == is_told
+
+
+@pytest.mark.usefixtures("nothing")
 def test_names_cannot_change_what_the_text_is(concluded, tmp_path):
     strange = Origin("a|b\n# c <script> [x](y) é \udcff", "*x*", None, {}, caveats=("`so`|",))
     concluded(origin=strange)

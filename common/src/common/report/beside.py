@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.report.emulated import label
+
 NONE = "–"  # noqa: RUF001  a dash: nothing is there
 CLOCK = ("run", "total")  # in metrics.json's seconds: of the clock, and not summed over threads
 # Of metrics.json, what was measured of the run as a whole, and what it is called.
@@ -61,12 +63,12 @@ def number(value: object) -> float | None:
 
 def verdict(report: Mapping[str, Any]) -> tuple[str, str]:
     """Return the verdict of a run in a word, and in a sentence: that of the agreement with torch where that was measured."""
-    agreement = report.get("agreement")
+    agreement, told = report.get("agreement"), label(str(report.get("precision")))
     if not isinstance(agreement, Mapping) or not agreement.get("verdict"):
-        return str(report.get("verdict")), f"{headline(report)}."
+        return str(report.get("verdict")), f"{headline(report)}{told}."
     word = str(agreement["verdict"])
     why = agreement.get("why") or "Export and deployment differ from torch."
-    return word, "Export and deployment agree with torch." if word == "OK" else str(why)
+    return word, f"Export and deployment agree with torch{told}." if word == "OK" else str(why)
 
 
 def headline(report: Mapping[str, Any]) -> str:
