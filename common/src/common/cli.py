@@ -176,7 +176,8 @@ def add_workers(arguments: argparse.ArgumentParser) -> None:
         type=positive_int,
         default=cores(),
         metavar="N",
-        help="How many threads decode pictures and write files at once (default: %(default)s, one per CPU that this process may use).",
+        help="How many threads decode pictures and write files at once "
+        f"(default: {cores()}, one per CPU that this process may use).",
     )
 
 

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from common import alone, cli, rehearsal, screen
-from common.backends.base import Backend, choose_batch_size, emulation_of, models_of, network_seconds
-from common.backends.deployed import open_deployed
+from common.backends.base import Backend, choose_batch_size, emulation_of, network_seconds
+from common.cluster.anywhere import open_anywhere, run_anywhere
 from common.compare.agreement import Agreement
 from common.compare.differences import largest_differences
 from common.compare.ended import told_last
 from common.compare.known import Known
 from common.compare.with_torch import with_torch
 from common.engine.store import Store, code_hash
-from common.engine.stream import run
 from common.engine.task import Array, ContextT, Outputs, SourceT, Task
 from common.export import checkpoint, download, om_file
 from common.facts import Facts, Tensor
@@ -143,11 +142,12 @@ def opened(
     count: int,
     optional: Sequence[Tensor] = (),
 ) -> Backend:
-    """Open what is measured, for `count` items in all, see `common.backends.deployed.open_deployed`."""
+    """Open what is measured, for `count` items in all, see `open_anywhere`."""
     size = options.batch_size or 1
-    return open_deployed(
+    return open_anywhere(
         subject.model,
         options.runtime,
+        options.engine,
         facts,
         folder,
         optional,
@@ -183,7 +183,9 @@ def origin(
 
 
 def _chips(deployed: Backend) -> list[str]:
-    """Return the names of this machine's NPU chips, where the network ran on one of them."""
+    """Return the names of the NPU chips of the machines that the network ran on, if it ran on any."""
+    if hasattr(deployed, "chips"):  # a cluster's
+        return list(deployed.chips)
     on_npu = deployed.name.startswith("om ") or "CANN" in deployed.name
     if not on_npu or deployed.name.endswith(rehearsal.SUFFIX):
         return []
@@ -273,8 +275,8 @@ def predictions(
         if todo:
             cli.announce(f"running {cli.counted(len(todo), 'input')}")
         start = watch.clock
-        results = run(
-            task, models_of(deployed), todo, batch_size=batch_size, workers=options.workers, watch=watch
+        results = run_anywhere(
+            task, deployed, todo, batch_size=batch_size, workers=options.workers, watch=watch
         )
         with closing(results):
             store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)

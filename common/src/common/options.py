@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common import cli, screen
 from common.backends.deployed import Runtime, add_backend, chosen_runtime
+from common.cluster.options import Engine, add_engine, chosen_engine
 from common.errors import GuideError
 from common.export import checkpoint, om_file, pin
 
@@ -26,9 +27,10 @@ class Options:
     limit: int | None
     out: Path
     batch_size: int | None
-    workers: int
+    workers: int | None
     own: argparse.Namespace
     sha256: str | None
+    engine: Engine
 
 
 def parse(
@@ -66,6 +68,8 @@ def parse(
     )
     cli.add_batch_size(arguments)
     cli.add_workers(arguments)
+    add_engine(arguments)
+    arguments.set_defaults(workers=None)  # on a cluster each machine has its own number
     found = screen.parse(arguments, argv)
     if found.checkpoint and found.model and found.data:
         arguments.error("--checkpoint beside --model is for comparing without --data")
@@ -77,7 +81,8 @@ def parse(
     if found.model and not found.model.is_file():
         how = "with python -m common.atc" if found.model.suffix == ".om" else "as the README's section 3 says"
         raise GuideError(f"{found.model}: no such model file. Make it {how}.")
-    runtime = chosen_runtime(found)
+    engine = chosen_engine(found)
+    runtime = chosen_runtime(found, here=not engine.is_ray)
     if om_file.is_needed(found.model, runtime):
         om_file.check_there()
     elif found.model:
@@ -93,4 +98,5 @@ def parse(
         workers=found.workers,
         own=found,
         sha256=found.sha256,
+        engine=engine,
     )

@@ -13,6 +13,12 @@ from common import kernel
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_share: list[int] = []  # of the cores, where others compute on this machine, too
+
+
+def take_share(count: int) -> None:
+    """Let this process compute in `count` threads at most."""
+    _share[:] = [count]
 
 
 def cores() -> int:
@@ -21,7 +27,7 @@ def cores() -> int:
     A container's share of a core counts as one, whose time would be lost otherwise.
     """
     limited = kernel.container()
-    allowed = len(kernel.cpus())
+    allowed = min([len(kernel.cpus()), *_share])
     return max(1, min(allowed, math.ceil(limited.limit))) if limited else allowed
 
 

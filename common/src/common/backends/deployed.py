@@ -129,14 +129,19 @@ def _devices(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def chosen_runtime(options: argparse.Namespace) -> Runtime:
-    """Return what the arguments of `add_backend` say, beside `--model`; what is not installed here is told at once."""
+def chosen_runtime(options: argparse.Namespace, *, here: bool = True) -> Runtime:
+    """Return what the arguments of `add_backend` say, beside `--model`.
+
+    What is not installed is told at once where the network is to run `here`.
+    """
     chosen = emulation.chosen(options)
     runtime = Runtime(options.backend, options.provider, options.device, options.precision, chosen)
     # An ONNX file that an OM file will be made of is none that --backend om runs.
     named = options.model if runtime.backend != "om" or str(options.model).endswith(".om") else None
     backend = runtime.backend_of(named) if named else runtime.backend or "onnxruntime"
     runtime.check(backend)
+    if not here:
+        return runtime
     if backend == "om":
         om.check_there(options.model)
         if named and named.is_file():

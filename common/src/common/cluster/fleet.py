@@ -1,0 +1,282 @@
+"""A network that is open on the machines of a Ray cluster: finding them, starting workers there, replacing lost ones."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from common import cli
+from common.backends.base import Array
+from common.backends.deployed import Runtime
+from common.cluster import connect, lost, ship
+from common.cluster.options import Engine
+from common.cluster.places import Node, Place, deal, kind_of
+from common.cluster.worker import Opened, Opening, Worker
+from common.errors import GuideError
+from common.facts import Facts, Tensor
+from common.report.versions import packages
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+THREADS = 16  # calls that a worker answers at the same time
+OPENING = 900  # seconds for a worker to be ready: Ray may install packages first
+_LOOKING = 120  # seconds for a machine to say what it has
+
+
+@dataclass(eq=False)
+class Member:
+    """A worker: its place, Ray's handle of it, and what it said when it had opened the network, None until then."""
+
+    place: Place
+    actor: Any
+    opening: Any
+    opened: Opened | None = None
+
+    def __str__(self) -> str:
+        host = f"{self.opened.host}, " if self.opened else ""
+        return f"the worker on {host}{self.place.node.address}"
+
+
+class Fleet:
+    """A network on each of its workers, as a Backend; many items go through it by `spread.run_on_ray`.
+
+    What it says of itself is what the workers say, which have to agree; one that does not, or has not what it needs, is
+    left out, with a word on stderr, as long as another is there.
+
+    Attributes:
+        members: the workers that are there, those that still open the network included.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        runtime: Runtime,
+        engine: Engine,
+        facts: Facts,
+        folder: Path,
+        optional: Sequence[Tensor] = (),
+        *,
+        batch_size: int = 1,
+        at_once: int = 1,
+    ) -> None:
+        backend = runtime.backend_of(model)
+        if backend == "auto":
+            raise GuideError(
+                "--backend auto: what it finds on one machine of a cluster is not what it finds on another. Name "
+                "onnxruntime or openvino."
+            )
+        self.engine = engine
+        self._folder, self._needs = folder, ["requirements"]
+        if backend == "openvino":
+            self._needs.append("requirements-openvino")
+        self._opening = Opening(Path(model.name), runtime, facts, tuple(optional), batch_size, at_once)
+        self.members: list[Member] = []
+        self._refused: list[str] = []
+        self._packages: dict[str, dict[str, str]] = {}
+        cli.announce("connecting to Ray")
+        connect.connect(engine.address, model, folder)
+        try:
+            nodes = connect.nodes()
+            for place in deal(nodes, kind_of(runtime, backend == "om"), runtime.devices, engine.actors):
+                self._start(place)
+            cli.announce(f"opening the network with {cli.counted(len(self.members), 'actor')}")
+            self.wait()
+        except BaseException:
+            connect.end()
+            raise
+
+    @property
+    def ready(self) -> list[Member]:
+        """The workers that have opened the network."""
+        return [member for member in self.members if member.opened]
+
+    @property
+    def models(self) -> list[Remote]:
+        """The network once for each batch that may be run at the same time, see `base.models_of`."""
+        return [Remote(self, number) for number, _ in enumerate(self._calls())]
+
+    @property
+    def chips(self) -> list[str]:
+        """The names of the NPU chips of all machines that the network runs on."""
+        by_node = {member.place.node: member.opened.chips for member in self.ready if member.opened}
+        return [chip for chips in by_node.values() for chip in chips]
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch on one of the workers, see `Backend.run`."""
+        return self.run_on(0, feeds)
+
+    def run_on(self, number: int, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch on a worker by its number; where that is lost, on another."""
+        import ray
+
+        for _ in range(lost.TRIES):
+            calls = self._calls()
+            member = calls[number % len(calls)]
+            try:
+                outputs: list[Array] = ray.get(member.actor.run.remote(feeds))
+            except ray.exceptions.RayError as error:
+                self.lose(member, error)
+                self.wait()
+            else:
+                return outputs
+        raise GuideError(f"workers have ended {lost.TRIES} times on the same batch; see Ray's logs.")
+
+    def lose(self, member: Member, error: Exception) -> None:
+        """Say that a worker was lost, and start another in its place; an error of the work itself is raised."""
+        reason = lost.reason(member, error)
+        if member not in self.members:
+            return  # another thread was told before
+        self.members.remove(member)
+        print(f"{member} was lost: {reason}; its work is given out again", file=sys.stderr, flush=True)
+        _kill(member)
+        alive = {node.id for node in connect.nodes()}
+        if member.place.node.id in alive:
+            self._start(member.place)
+
+    def wait(self) -> None:
+        """Wait for the first worker; none is an error that says why."""
+        import ray
+
+        while not self.ready:
+            pending = [member.opening for member in self.members]
+            if not pending:
+                why = "; ".join(dict.fromkeys(self._refused)) or "no machine of the cluster is left"
+                raise GuideError(f"no worker can run the network: {why}")
+            done, _ = ray.wait(pending, timeout=OPENING)
+            if not done:
+                raise GuideError(
+                    f"no worker was ready within {OPENING} seconds. Others may hold what it needs, see: ray status"
+                )
+            for ref in done:
+                self.was_opened(ref)
+
+    def was_opened(self, ref: Any) -> None:
+        """Take what a worker said on opening the network."""
+        import ray
+
+        member = next(member for member in self.members if member.opening is ref or member.opening == ref)
+        try:
+            opened: Opened = ray.get(ref)
+            other = ship.different(dict(opened.packages))
+            if other:
+                raise GuideError(f"has {', '.join(other)}")  # installed by Ray, and still another
+        except (GuideError, ray.exceptions.RayError) as error:
+            self._refuse(member, error)
+            return
+        first = next((each.opened for each in self.ready), None)
+        if first is None:
+            self._describe(opened)
+        elif (opened.name, opened.precision, opened.identity) != (
+            first.name,
+            first.precision,
+            first.identity,
+        ):
+            self._refuse(member, GuideError(f"runs the network by {opened.name}, others by {first.name}"))
+            return
+        elif opened.cpu != first.cpu and opened.name == "onnxruntime":
+            print(
+                f"note: {opened.host} has {opened.cpu}, {first.host} {first.cpu}: results can differ in the last digits",
+                file=sys.stderr,
+            )
+        member.opened = opened
+
+    def _describe(self, opened: Opened) -> None:
+        self.name, self.precision, self.identity = opened.name, opened.precision, opened.identity
+        self.inputs, self.outputs, self.emulation = opened.inputs, opened.outputs, opened.emulation
+
+    def _refuse(self, member: Member, error: Exception) -> None:
+        """Leave a worker out that cannot run the network, and say so."""
+        self.members.remove(member)
+        _kill(member)
+        try:
+            why = f"{member}: {lost.reason(member, error)}"
+        except GuideError as told:
+            why = str(told)
+        if why not in self._refused:
+            self._refused.append(why)
+            if self.members:
+                print(f"WARNING: {why} It is left out.", file=sys.stderr, flush=True)
+
+    def _start(self, place: Place) -> None:
+        """Start a worker, and have it open the network."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        env: dict[str, Any] = {"env_vars": dict(place.env)}
+        if ship.different(self._there(place.node)):
+            env["pip"] = ship.pins(self._folder, *self._needs)
+        actor = (
+            ray.remote(Worker)
+            .options(
+                **place.claims,
+                max_concurrency=THREADS,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(place.node.id, soft=False),
+                runtime_env=env,
+            )
+            .remote(self._opening, place.cores, place.device)
+        )
+        self.members.append(Member(place, actor, actor.open.remote()))
+
+    def _there(self, node: Node) -> dict[str, str]:
+        """Return the packages that a machine has, asked once."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if node.id not in self._packages:
+            strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
+            look = ray.remote(packages).options(num_cpus=0, scheduling_strategy=strategy)
+            try:
+                self._packages[node.id] = ray.get(look.remote(), timeout=_LOOKING)
+            except ray.exceptions.RayError as error:
+                raise GuideError(
+                    f"{node.address}: the machine does not answer Ray: {cli.message(error)}"
+                ) from None
+        return self._packages[node.id]
+
+    def _calls(self) -> list[Member]:
+        return [member for member in self.ready for _ in range(member.opened.calls if member.opened else 0)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers and leave the cluster."""
+        for member in self.members:
+            _kill(member)
+        connect.end()
+
+
+class Remote:
+    """The network on one of a fleet's workers, which is fed from here."""
+
+    def __init__(self, fleet: Fleet, number: int) -> None:
+        self._fleet, self._number = fleet, number
+        self.name, self.precision, self.identity = fleet.name, fleet.precision, fleet.identity
+        self.inputs, self.outputs = fleet.inputs, fleet.outputs
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run one batch, see `Backend.run`."""
+        return self._fleet.run_on(self._number, feeds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing: the fleet ends its workers."""
+
+
+def _kill(member: Member) -> None:
+    import ray
+
+    with contextlib.suppress(ray.exceptions.RayError):  # it is gone already
+        ray.kill(member.actor)

@@ -1,0 +1,59 @@
+"""Pictures that are sent to workers, which do not see the storage they lie on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from common.engine.task import Source, file_of
+from common.errors import GuideError
+from common.files import read_bytes
+
+SENT = 64 * 2**20  # bytes of pictures in a part, about
+
+
+def with_path(source: Any, path: Path) -> Any:
+    """Return a source whose file is another one."""
+    return path if isinstance(source, Path) else replace(source, path=path)
+
+
+def carries_bytes(source: Source) -> bool:
+    """Tell whether a source has its picture with it, as those of an archive do, so that its file is not read."""
+    return getattr(source, "data", None) is not None
+
+
+def read(sources: Iterable[Source]) -> dict[Path, bytes]:
+    """Return the files of sources, those that they do not carry anyway."""
+    return {path: read_bytes(path) for path in {file_of(each) for each in sources if not carries_bytes(each)}}
+
+
+@contextmanager
+def unpacked(sources: Mapping[str, Any], files: Mapping[Path, bytes] | None) -> Iterator[dict[str, Any]]:
+    """Yield sources whose files are in a temporary directory; without files, the sources as they are.
+
+    A GuideError in the block tells the names that the files have where they come from.
+    """
+    if files is None:
+        yield dict(sources)
+        return
+    with TemporaryDirectory() as folder:
+        places: dict[Path, Path] = {}
+        for number, (path, content) in enumerate(files.items()):
+            place = Path(folder) / str(number) / path.name  # what a picture is called can say what it is
+            place.parent.mkdir()
+            place.write_bytes(content)
+            places[path] = place
+        try:
+            yield {
+                key: with_path(source, places[file_of(source)]) if file_of(source) in places else source
+                for key, source in sources.items()
+            }
+        except GuideError as error:
+            text = str(error)
+            for path, place in places.items():
+                text = text.replace(str(place), str(path))
+            raise GuideError(text) from None

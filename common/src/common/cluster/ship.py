@@ -1,0 +1,100 @@
+"""What workers on other machines are given by Ray's runtime environment: the code, the model, the packages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import common
+from common.graph import outline
+from common.graph.external import weight_files
+from common.npu_tools import om_record
+from common.report.versions import packages
+
+MODEL = "model"  # the folder of the model file in what is sent
+_SETTINGS = (
+    ".toml",
+    ".json",
+    ".cfg",
+    ".config",
+    ".txt",
+)  # files of a model directory that opening a model may read
+_MOST = 2**20  # bytes of one of them
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_EXCLUDED = ["__pycache__", "*.pyc"]
+
+
+def runtime_env(model: Path, folder: Path, staging: Path) -> dict[str, Any]:
+    """Return Ray's runtime environment with this library, a model directory's package, its settings and a model file.
+
+    Args:
+        model: the ONNX or OM file; what belongs to it beside it goes along.
+        folder: the model directory.
+        staging: an empty directory, which has to stay until the environment was taken.
+    """
+    for path in _settings(folder):
+        (staging / path.name).symlink_to(path.resolve())
+    (staging / MODEL).mkdir()
+    for path in _with_model(model):
+        target = staging / MODEL / path.relative_to(model.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path.resolve())
+    return {
+        "py_modules": [str(path) for path in (Path(common.__file__).parent, *model_packages(folder))],
+        "working_dir": str(staging),
+        "excludes": _EXCLUDED,
+    }
+
+
+def model_packages(folder: Path) -> list[Path]:
+    """Return the directories of the packages in a model directory, mostly one."""
+    return sorted(path.parent for path in folder.glob("*/__init__.py") if path.parent.name != "tests")
+
+
+def _settings(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _SETTINGS and path.is_file() and path.stat().st_size <= _MOST:
+            yield path
+
+
+def _with_model(model: Path) -> list[Path]:
+    """Return a model file and the files beside it that it is not whole without."""
+    if model.suffix == ".om":
+        record = om_record.path_of(model)
+        return [model, record] if record.is_file() else [model]
+    return [model, *weight_files(model, outline.load(model, check=False))]
+
+
+def pins(folder: Path, *names: str) -> list[str]:
+    """Return what workers have to install: what this library and the requirement files need, in the versions of here.
+
+    Args:
+        folder: the model directory.
+        names: of the requirement files, without the suffix.
+    """
+    lines = [
+        line for line in importlib.metadata.requires("ascend-guides-common") or [] if "extra ==" not in line
+    ]
+    for name in names:
+        lines += (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    wanted = sorted({found[0] for line in lines if (found := _NAME.match(line.strip()))})
+    return [f"{name}=={version}" for name in wanted if (version := _version(name))]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # of another Python or system, as its marker says
+        return None
+
+
+def different(there: dict[str, str]) -> list[str]:
+    """Return, in words, which packages that results depend on a worker has in other versions than this process, or lacks."""
+    return [
+        f"{name} {there.get(name, 'missing')} (here {version})"
+        for name, version in packages().items()
+        if name != "ascend-guides-common" and there.get(name) != version
+    ]
