@@ -1,12 +1,17 @@
 """Compare aligned faces with each other: whose are the same person's, as a picture of the matrix and as JSON.
 
 python predict.py a.jpg b.jpg c.png --model model/model_ir_se100_sim.onnx --out output
+
+Or look for one of them in what embed.py has stored: the nearest as a picture strip and as JSON.
+
+python predict.py a.jpg --gallery faces.npy --model model/model_ir_se100_sim.onnx --out output
 """
 
 from __future__ import annotations
 
 import install_hint
 
+import argparse
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +19,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from common import cli
+from common import cli, retrieval
 from common.backends.base import choose_batch_size, models_of
 from common.backends.deployed import add_backend, chosen_runtime, open_deployed
 from common.engine.stream import run
-from common.facts import read_facts
+from common.errors import about
+from common.facts import Facts, read_facts
 from common.files import write_json
 from common.images.read import write_image
 from common.prediction import made_by
+from common.threads import cores
 from common.timing import Stopwatch
+from lresnet_lfw.embedding import EMBEDDING
 from lresnet_lfw.lfw import Face, both
 from lresnet_lfw.postprocessing import add_flipped_by_name
-from lresnet_lfw.preprocessing import SIZE
+from lresnet_lfw.preprocessing import SIZE, network_input
 from lresnet_lfw.task import TASK
 
 HERE = Path(__file__).resolve().parent
@@ -58,6 +66,22 @@ def draw(pictures: Sequence[np.ndarray], distances: np.ndarray, threshold: float
     return canvas
 
 
+def search(image: Path, options: argparse.Namespace, facts: Facts) -> None:
+    """Show the nearest faces of `options.gallery`."""
+    aligned(image)  # a mistyped name is told before the network is opened
+    found = retrieval.search_stored(EMBEDDING, image, options, facts, HERE, cores())
+    retrieval.show(image, found, options, aligned)
+
+
+def aligned(path: Path) -> np.ndarray:
+    """Return one's own face, 112x112x3 uint8 BGR; another size is an error."""
+    face = Face(path, own=True)
+    picture = face.read()
+    with about(face):
+        network_input(picture)
+    return picture
+
+
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     facts = read_facts(HERE)
@@ -71,6 +95,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="An aligned face of 112x112 pixels: JPEG, PNG or BMP.",
     )
     add(
+        "--gallery",
+        type=Path,
+        metavar="FILE",
+        help="The features to look for the one face in, NAME.npy or NAME.parquet, that embed.py made with the same model.",
+    )
+    retrieval.add_top(arguments)
+    add(
         "--model",
         type=Path,
         required=True,
@@ -82,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         default=Path("output"),
         metavar="DIR",
-        help="The directory for similarity.png and similarity.json (default: %(default)s).",
+        help="The directory for similarity.png and similarity.json; with --gallery, for <face>_matches.jpg and "
+        "<face>_matches.json (default: %(default)s).",
     )
     add(
         "--threshold",
@@ -94,6 +126,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_backend(arguments)
     options = arguments.parse_args(argv)
+    if options.gallery:
+        if len(options.images) > 1:
+            arguments.error("expected one picture to look for with --gallery")
+        if not retrieval.is_stored(options.gallery):
+            arguments.error(
+                f"--gallery: expected a file that embed.py made, .npy or .parquet, got {options.gallery}"
+            )
+        search(options.images[0], options, facts)
+        return 0
     if len(options.images) < 2:
         arguments.error("expected at least two pictures to compare")
     faces = {str(i): Face(path, own=True) for i, path in enumerate(options.images)}

@@ -61,6 +61,34 @@ def test_every_source_gets_its_own_result_in_the_order_given(doubling, numbers, 
     assert models > 1 or fed == batches
 
 
+def test_pairs_are_taken_one_by_one_as_they_are_needed(doubling):
+    taken = []
+
+    def pairs():
+        for number in range(1000):
+            taken.append(number)
+            yield f"name {number}", number
+
+    found = results([doubling()], pairs())
+    assert [next(found) for _ in range(3)] == expected(range(3))
+    assert len(taken) < 50
+    found.close()
+    assert len(taken) < 50
+    assert list(results([doubling()], iter(named(range(7)).items()))) == expected(range(7))
+
+
+def test_an_error_of_the_pairs_comes_after_what_is_done(doubling):
+    def pairs():
+        yield from named(range(9)).items()
+        raise GuideError("no further picture can be found.")
+
+    found = []
+    with refused("no further picture can be found."):
+        for each in results([doubling()], pairs()):
+            found.append(each)  # noqa: PERF402  until the error
+    assert found == expected(range(len(found)))
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 @pytest.mark.parametrize("count", [1, 15, 16, 17])
 def test_a_fixed_batch_is_filled_up_with_its_last_item(doubling, batch_size, count):

@@ -74,15 +74,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         run("postprocess.py", result / "dumpOutput_device0", labels, "--out", work / "files")
         run("evaluate.py", "--model", model, "--data", data, "--out", work / "streamed")
         faces = []
+        (work / "faces").mkdir()
         for name, face in list(lfw.read_pairs(data).faces.items())[:3]:
-            faces.append(work / f"{name}.png")
+            faces.append(work / "faces" / f"{name}.png")
             cv2.imwrite(str(faces[-1]), face.read())
         run("predict.py", *faces, "--model", model, "--out", work / "predicted")
+        run("embed.py", work / "faces", "--model", model, "--out", work / "faces.npy")
+        run(
+            "predict.py",
+            faces[0],
+            "--gallery",
+            work / "faces.npy",
+            "--model",
+            model,
+            "--out",
+            work / "predicted",
+        )
 
         if found := different(work / "files", work / "streamed", data):
             sys.exit(f"error: the file route and the streamed route give {found}")
         files = read_distances(work / "files")
         print(f"both routes give the same {len(files)} distances")
+        (nearest, *_) = json.loads((work / "predicted" / "0_matches.json").read_text())["matches"]
+        if Path(nearest["image"]) != faces[0].resolve():
+            sys.exit("error: predict.py does not find a face in what embed.py stored of it")
         (first, *_) = json.loads((work / "predicted" / "similarity.json").read_text())["pairs"]
         if abs(first["squared distance"] - files[0]) > 1e-4:
             sys.exit("error: predict.py gives the first pair another distance")

@@ -72,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         query = min((data / "query").glob("*.jpg"))
         found = ("--gallery", data / "bounding_box_test", "--out", work / "predicted")
         run("predict.py", query, "--model", model, *found)
+        run("embed.py", data / "query", "--model", model, "--out", work / "queries.npy")
+        stored = ("--gallery", work / "queries.npy", "--out", work / "searched")
+        run("predict.py", query, "--model", model, *stored)
 
         if found := different(work / "files", work / "streamed", data):
             sys.exit(f"error: the file route and the streamed route give {found}")
@@ -79,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"both routes give the same figures: mAP {files['mAP']}, top-1 {files['top-1']}")
         if not (work / "predicted" / f"{query.stem}_matches.jpg").is_file():
             sys.exit("error: predict.py wrote no picture")
+        matches = json.loads((work / "searched" / f"{query.stem}_matches.json").read_text())["matches"]
+        if Path(matches[0]["image"]) != query.resolve():
+            sys.exit("error: predict.py does not find a picture in what embed.py stored of it")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple
 
@@ -27,7 +27,7 @@ MEMORY = (
 def run(
     task: Task[SourceT, ContextT, ResultT],
     models: Sequence[Backend],
-    sources: Mapping[str, SourceT],
+    sources: Mapping[str, SourceT] | Iterable[tuple[str, SourceT]],
     *,
     batch_size: int,
     workers: int,
@@ -35,6 +35,7 @@ def run(
 ) -> Generator[tuple[str, ResultT], None, None]:
     """Yield each key with its result, in the order of `sources`, batch by batch.
 
+    `sources` are by key, or pairs of a key and a source, which are taken as they are needed, by any of the threads.
     One thread feeds each of `models`, which are the same network; `workers` threads prepare, and as many finish. On
     either side at most two batches wait for each model, fewer where they would take more than MEMORY. The seconds
     of "preprocess", "stack", "infer" and "postprocess" are added to `watch`. An error begins with the item's key, or
@@ -126,7 +127,7 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
         self,
         task: Task[SourceT, ContextT, ResultT],
         models: Sequence[Backend],
-        sources: Mapping[str, SourceT],
+        sources: Mapping[str, SourceT] | Iterable[tuple[str, SourceT]],
         *,
         batch_size: int,
         workers: int,
@@ -135,7 +136,7 @@ class _Stream(Generic[SourceT, ContextT, ResultT]):
         self._task, self._watch = task, watch
         self._model = models[0]
         self._inputs = [_Input(v.name, item_shape(v), np.dtype(v.dtype)) for v in self._model.inputs]
-        self._left = batches(sources.items(), batch_size)
+        self._left = batches(sources.items() if isinstance(sources, Mapping) else sources, batch_size)
         self._lock = threading.Lock()  # of `_left`, `_places`, `_ordered` and `_closed`
         self._turn = threading.Lock()
         self._closed = False

@@ -1,0 +1,1 @@
+"""Features of many pictures in a file: found lazily, stored as they come, searched exactly."""
