@@ -1,117 +1,84 @@
-"""The tables and the plot of `scale.py`."""
+"""The tables of `scale.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-from common.files import staged
-from scale_runs import Growth
+from scale_costs import PARTS, PICTURE, Alone, Cost
+from scale_plan import EACH, MACHINES
+from scale_rates import WORKERS, Rates
 from timing import table
 
-# Told apart by those who see no red or no green, too (Okabe and Ito).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+REMEDIES = """\
+"First" is what is at its limit first, pictures not being sent. "Hashing" is the driver's reading of each picture, to
+compare it with the worker's file and for the store. Before the driver's thread is full, have a driver for each part of the
+data, on a machine of its own: as many as the last column says. A link that is full needs a faster one. With --send-pictures
+all pictures go through the driver and its object store; a storage that all machines see takes that away. Ray's control plane
+has no part in the items, and no driver has as many workers as Ray's own release benchmarks have, some 10,000.
+"""
 
 
-def tables(growth: Growth, title: str) -> str:
-    """Return what was measured of one model: a row for each size, how it grows, what was left out."""
-    lines = [f"## {title}\n"]
-    if growth.runs:
-        lines += [table(_rows(growth)), "", *_growths(growth)]
-    lines += [f"At {times} times the size left out: {why}." for times, why in growth.left_out.items()]
-    return "\n".join(lines) + "\n"
+def sleeping(found: Mapping[str, Rates], verdict: str) -> str:
+    """Return the part about stages that sleep."""
+    about = (
+        f"Two workers have twice as many items as one; {WORKERS} threads prepare in each, and as many finish."
+    )
+    return f"## Stages that sleep\n\n{about}\n\n{_rates(found)}\n\n{verdict}\n"
 
 
-def _rows(growth: Growth) -> list[list[str]]:
-    first = growth.runs[0]
-    head = [
-        "times",
-        *first.sizes,
-        *(f"{name}, CPU s" for name in first.steps),
-        "in all, CPU s",
-        "by the clock, s",
+def network(found: Mapping[str, Rates]) -> str:
+    """Return the part about a real network."""
+    about = "One core for a worker, and for the local engine; driver and Ray have the same cores."
+    return f"## A network\n\n{about}\n\n{_rates(found)}\n"
+
+
+def _rates(found: Mapping[str, Rates]) -> str:
+    rows = [["", "local, items/s", "one worker", "two workers", "one : local", "two : twice one"]]
+    for title, rates in found.items():
+        each = (rates.local, rates.one, rates.two)
+        shares = (rates.one / rates.local, rates.ratio)
+        rows.append([title, *(f"{rate:,.1f}" for rate in each), *(f"{share:.1%}" for share in shares)])
+    return table(rows)
+
+
+def as_json(found: Mapping[str, Rates]) -> dict[str, Any]:
+    """Return rates as numbers."""
+    return {title: {**asdict(rates), "ratio": rates.ratio} for title, rates in found.items()}
+
+
+def costs(items: Mapping[int, Cost], sent: Cost, alone: Alone) -> str:
+    """Return the part about what an item costs, and the driver's parts alone."""
+    rows = [["", "items/s", "MB/s", "driver, CPU us", "workers, CPU us", "Ray, CPU us"]]
+    rows += [_cost(f"result of {size:,} bytes", cost, size) for size, cost in items.items()]
+    rows.append(_cost(f"picture of {PICTURE:,} bytes, sent", sent, PICTURE))
+    parts = [["", "us", "MB/s"]]
+    for words, found in (("reading and hashing a picture", alone.read), ("storing a result", alone.stored)):
+        for size, seconds in found.items():
+            name = f"{words} of {size:,} bytes"
+            parts.append([name, f"{1e6 * seconds:.1f}", f"{size / seconds / 1e6:,.3g}"])
+    parts += [
+        ["a message without a result, CPU", f"{1e6 * alone.message:.0f}", ""],
+        [f"asking for news of {PARTS:,} parts in hand", f"{1e6 * alone.waiting:,.0f}", ""],
+        ["an object from the other node's store", "", f"{alone.objects / 1e6:,.0f}"],
     ]
-    rows = [
-        [
-            str(run.times),
-            *(f"{count:,}" for count in run.sizes.values()),
-            *(f"{cost['cpu']:.2f}" for cost in run.steps.values()),
-            f"{run.cpu:.2f}",
-            f"{run.clock:.2f}",
-            *(f"{count / 2**20:,.0f}" for count in (run.peak, run.data, run.before)),
-        ]
-        for run in growth.runs
-    ]
-    return [[*head, "peak, MiB", "of it data", "of it Python"], *rows]
+    about = "Two workers on a network that takes no time, for each item; no file is read where none is sent."
+    return (
+        f"## What an item costs\n\n{about}\n\n{table(rows)}\n\nThe driver's parts alone:\n\n{table(parts)}\n"
+    )
 
 
-def _growths(growth: Growth) -> list[str]:
-    found = exponents(growth)
-    if not found:
-        return []
-    told = ", ".join(f"{name} as size^{value:.2f}" for name, value in found.items())
-    return [f"From {growth.runs[0].times} to {growth.runs[-1].times} times the size: {told}.", ""]
+def _cost(title: str, cost: Cost, size: int) -> list[str]:
+    rate = cost.items / cost.clock
+    spent = (1e6 * seconds / cost.items for seconds in (cost.driver, cost.workers, cost.ray))
+    return [title, f"{rate:,.0f}", f"{rate * size / 1e6:,.3g}", *(f"{each:.0f}" for each in spent)]
 
 
-def exponents(growth: Growth) -> dict[str, float]:
-    """Return how CPU seconds and memory beyond Python's grow: each as the size to the power of this."""
-    found = {
-        "CPU time": growth.exponent([run.cpu for run in growth.runs]),
-        "memory": growth.exponent([run.peak - run.before for run in growth.runs]),
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def as_json(growth: Growth) -> dict[str, Any]:
-    """Return the same as numbers."""
-    runs = [
-        {
-            "times": run.times,
-            "sizes": run.sizes,
-            "steps": run.steps,
-            "cpu": run.cpu,
-            "clock": run.clock,
-            "bytes": {"peak": run.peak, "data": run.data, "python": run.before},
-        }
-        for run in growth.runs
-    ]
-    return {"runs": runs, "exponents": exponents(growth), "left out": growth.left_out}
-
-
-def plot(path: Path, growths: Sequence[Growth], titles: Mapping[str, str]) -> None:
-    """Draw CPU seconds and peak memory over the size, on logarithmic scales, into an SVG file."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
-
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2)
-    sizes = sorted({run.times for growth in growths for run in growth.runs})
-    for panel, label in zip(panels, ("CPU seconds", "peak memory, MiB"), strict=True):
-        for growth, colour in zip(growths, COLOURS, strict=False):
-            values = [run.cpu if label == "CPU seconds" else run.peak / 2**20 for run in growth.runs]
-            if not values:
-                continue
-            times = [run.times for run in growth.runs]
-            panel.plot(times, values, "o-", color=colour, markersize=4, label=titles[growth.model])
-            panel.plot(
-                [times[0], sizes[-1]],
-                [values[0], values[0] * sizes[-1] / times[0]],
-                ":",
-                color=colour,
-                linewidth=1,
-            )
-        panel.set(xscale="log", yscale="log", xlabel="times the data set's size", ylabel=label)
-        panel.set_xticks(sizes)
-        panel.xaxis.set_major_formatter(ScalarFormatter())
-        panel.xaxis.set_minor_locator(NullLocator())
-        # 1, 2, 5, 10 as such: few values lie on whole powers of ten.
-        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        panel.yaxis.set_minor_formatter(NullFormatter())
-        panel.spines[["top", "right"]].set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
-    figure.suptitle("dotted: in proportion to the size", fontsize=8)
-    with staged(path) as temporary:
-        figure.savefig(temporary, metadata={"Date": None})
+def plan(rows: Sequence[Sequence[str]], link: float) -> str:
+    """Return the part about many machines."""
+    about = (
+        f"On paper, for {MACHINES} machines of {EACH} chips: how many chips one driver feeds before one of these is at its "
+        f"limit. Its link is {link:g} Gbit/s each way; sending was measured on this machine, without a network."
+    )
+    return f"## {MACHINES} machines\n\n{about}\n\n{table(rows)}\n\n{REMEDIES}"

@@ -1,4 +1,4 @@
-"""Processes of `scale.py` and what they tell: made-up data sets of several sizes, each evaluated in its own process."""
+"""Processes of `growth.py` and what they tell: made-up data sets of several sizes, each evaluated in its own process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from common.kernel import memory_left
 
-CHILD = Path(__file__).with_name("scale_child.py")
+CHILD = Path(__file__).with_name("growth_child.py")
 SHORT = 5.0  # CPU seconds: what takes less is done three times
 SPARE = (
     2**29

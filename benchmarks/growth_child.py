@@ -1,6 +1,6 @@
-"""One process of `scale.py`: what the evaluation of a data set of several times the size costs.
+"""One process of `growth.py`: what the evaluation of a data set of several times the size costs.
 
-python scale_child.py make|evaluate MODEL TIMES FOLDER OUT.json
+python growth_child.py make|evaluate MODEL TIMES FOLDER OUT.json
 """
 
 from __future__ import annotations
