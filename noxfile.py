@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,13 +33,17 @@ TEST_TOOLS = (
     "typing-extensions",
 )
 SAMPLE_PICTURES = ("matplotlib", "scikit-image")  # which carry them
-BENCHMARKS = ("host", "end_to_end", "inference", "scale")  # of the host, in benchmarks/
-ALL_REQUIREMENTS = ("requirements", "requirements-export", "requirements-openvino")
+BENCHMARKS = ("host", "end_to_end", "inference", "growth", "scale", "search")  # in benchmarks/
+OPTIONAL = (  # requirement files, and with which option's values evaluate.py needs them
+    ("requirements-openvino", "--backend", ("openvino", "auto")),
+    ("requirements-ray", "--engine", ("ray",)),
+)
 LINT_TOOLS = ("ruff>=0.8", "mypy>=1.13", "types-tqdm")
 PYTHON = "3.10"  # the oldest supported
 OWN_MODEL = ("--model", "-h", "--help")  # after `--`: no export is made for these
 PATHS = ("--model", "--data", "--out", "--read")  # and what follows these are paths
 ONE_MODELS = ("--checkpoint", "--sha256", "--model", "--data", "--out")  # what is one evaluate.py's
+BEGAN = time.time()  # when this run of nox did
 
 built: dict[str, Path] = {}
 made: dict[str, Path] = {}
@@ -61,6 +66,11 @@ def requirements(model: str, *names: str) -> list[str]:
     return ["-c", str(CONSTRAINTS), *files]
 
 
+def all_requirements(model: str) -> list[str]:
+    """Return the options that install all of a model's requirement files, pinned."""
+    return requirements(model, *sorted(path.stem for path in (ROOT / model).glob("requirements*.txt")))
+
+
 def test_python(session: nox.Session) -> str:
     """Return the Python of the environment that all tests share, made or renewed once per run of nox."""
     version = str(session.python or f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -71,7 +81,7 @@ def test_python(session: nox.Session) -> str:
             session.run("uv", "venv", "--quiet", f"--python={version}", str(folder), external=True)
         words = ["-c", str(CONSTRAINTS), *TEST_TOOLS]
         for model in MODELS:
-            words += requirements(model, *ALL_REQUIREMENTS)[2:]
+            words += all_requirements(model)[2:]
         # The version of the libraries stays the same while their sources change.
         words += [f"--reinstall-package=ascend-guides-{name}" for name in ("common", "tools")]
         words += [wheel(session, library) for library in LIBRARIES]
@@ -107,11 +117,11 @@ def seeded_export(session: nox.Session, model: str) -> Path:
     return Path(str(printed).split()[-1])
 
 
-def asks_for_openvino(words: Sequence[str]) -> bool:
-    """Tell whether a command's words name a backend that is, or may be, OpenVINO; options may be shortened."""
+def asks_for(words: Sequence[str], option: str, values: Sequence[str]) -> bool:
+    """Tell whether a command's words give an option one of some values; the option's name may be shortened."""
     for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
-        option, _, value = word.partition("=")
-        if "--backend".startswith(option) and (value or following) in ("openvino", "auto"):
+        name, _, value = word.partition("=")
+        if option.startswith(name) and (value or following) in values:
             return True
     return False
 
@@ -145,7 +155,7 @@ def define_model(model: str) -> None:
     """Define `<model>-eval`, `<model>-deploy`, `<model>-rehearsal` and `<model>-benchmark`."""
 
     def evaluate(session: nox.Session) -> None:
-        more = ["requirements-openvino"] if asks_for_openvino(session.posargs) else []
+        more = [name for name, option, values in OPTIONAL if asks_for(session.posargs, option, values)]
         words = requirements(model, "requirements", "requirements-export", *more)
         # The environment stays: importing torch into a new one takes longer than many a network. The library's version stays
         # the same while its sources change.
@@ -259,8 +269,11 @@ def evaluate_all(session: nox.Session) -> None:
     for model in MODELS:
         session.notify(f"{model}-eval")
     if not {"-h", "--help"} & set(words):
-        for model in MODELS:  # the table shows no figures of an earlier run
-            (ROOT / model / "output" / "metrics.json").unlink(missing_ok=True)
+        for model in MODELS:
+            # The table shows no figures of an earlier run; what a session has measured in this one is not measured again.
+            figures = ROOT / model / "output" / "metrics.json"
+            if figures.exists() and figures.stat().st_mtime < BEGAN:
+                figures.unlink()
         session.notify("eval-table")
 
 
@@ -306,16 +319,16 @@ def doctor(session: nox.Session) -> None:
 
 @nox.session(name="host-benchmark", default=False)
 def host_benchmark(session: nox.Session) -> None:
-    """Measure the host and the CPU: `-- [host] [end_to_end] [inference] [scale] [MODEL ...] [--out DIR]`.
+    """Measure the host and the CPU: `-- [host] [end_to_end] [inference] [growth] [scale] [search] [MODEL ...] [--out DIR]`.
 
-    Without a name of benchmarks/ all four are run, without a model all five; what begins with the first option goes to each.
+    Without a name of benchmarks/ all six are run, without a model all five; what begins with the first option goes to each.
     """
     names = list(itertools.takewhile(lambda word: not word.startswith("-"), session.posargs))
     for name in names:
         if name not in (*BENCHMARKS, *MODELS):
             session.error(f"{name}: no such benchmark; there are {', '.join((*BENCHMARKS, *MODELS))}")
     models = [name for name in names if name in MODELS] or MODELS
-    words = [word for model in models for word in requirements(model, *ALL_REQUIREMENTS)[2:]]
+    words = [word for model in models for word in all_requirements(model)[2:]]
     # Compiled, as pip installs it: the figures include a whole command with its imports.
     libraries = (wheel(session, library) for library in LIBRARIES)
     session.install("--compile-bytecode", "-c", str(CONSTRAINTS), *words, *SAMPLE_PICTURES, *libraries)

@@ -51,7 +51,7 @@ def helps(folder: Path) -> dict[str, str]:
     """Return what each script prints for --help where neither torch nor a runtime is installed."""
     code = (
         "import contextlib, io, json, pathlib, runpy, sys\n"
-        "sys.modules.update(dict.fromkeys(('torch', 'torchvision', 'onnxruntime', 'onnxsim', 'skimage')))\n"
+        "sys.modules.update(dict.fromkeys(('torch', 'torchvision', 'onnxruntime', 'onnxsim', 'skimage', 'ray', 'pyarrow')))\n"
         "sys.path.insert(0, '')\n"
         "found = {}\n"
         f"for script in sorted({{*pathlib.Path().glob('*.py')}} - {{pathlib.Path({HINT!r})}}):\n"
@@ -78,7 +78,7 @@ def test_the_files_are_there(folder):
     package = package_of(folder)
     expected = [folder / f"{step}.py" for step in STEPS]
     expected += [package / f"{module}.py" for module in MODULES]
-    files = ("requirements.txt", "requirements-export.txt", "requirements-openvino.txt")
+    files = ("requirements.txt", *(f"requirements-{name}.txt" for name in ("export", "openvino", "ray")))
     expected += [folder / name for name in ("README.md", *files)]
     expected += [folder / "patches", folder / "tests" / "deploy.py", folder / "tests" / "test_full_size.py"]
     assert [str(path) for path in expected if not path.exists()] == []
@@ -91,6 +91,15 @@ def test_openvino_is_pinned_and_the_same_in_all(folder):
     assert re.fullmatch(r"openvino==[0-9.]+", line)
     pins = (folder.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert line in [pin.partition(" ;")[0] for pin in pins]
+
+
+def test_ray_is_the_same_in_all_and_pinned_with_what_installs_packages_on_workers(folder):
+    text = (folder / "requirements-ray.txt").read_text(encoding="utf-8")
+    assert text == (DIRECTORIES[0] / "requirements-ray.txt").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if not line.startswith("#")]
+    assert re.fullmatch(r"ray\[default\]>=[0-9.]+", line)
+    pins = (folder.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert {"ray", "virtualenv"} <= {pin.partition("==")[0] for pin in pins}
 
 
 def test_every_script_imports_the_hint_before_all_else(folder):

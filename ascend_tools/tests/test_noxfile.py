@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -196,11 +197,26 @@ def test_an_evaluation_of_all_ends_with_a_table_of_its_own_figures(
     for path in old[1:]:
         path.parent.mkdir(parents=True)
         path.touch()
+        os.utime(path, (noxfile.BEGAN - 60,) * 2)
     session = Session(*words)
     session.notify = session.commands.append
     noxfile.nox.sessions["eval"](session)
     assert session.commands == [f"{model}-eval" for model in noxfile.MODELS] + ["eval-table"] * shown
     assert [path.exists() for path in old] == [False] + [not shown] * 4
+
+
+def test_what_a_session_before_has_measured_stays_for_the_table(noxfile, tmp_path, monkeypatch):
+    """`nox -s faceboxes-eval eval`: nox runs no session twice."""
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    earlier, now = (tmp_path / model / "output" / "metrics.json" for model in ("pcb", "faceboxes"))
+    for path, age in ((earlier, -1), (now, 1)):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (noxfile.BEGAN + age,) * 2)
+    session = Session()
+    session.notify = session.commands.append
+    noxfile.nox.sessions["eval"](session)
+    assert (earlier.exists(), now.exists()) == (False, True)
 
 
 @pytest.mark.parametrize("words", [["--data", "d"], ["--model=f.onnx"], ["--out", "o"], ["--checkpoint=f"]])
@@ -233,11 +249,11 @@ def test_a_benchmark_that_is_none_is_told_before_anything_is_installed(noxfile):
 @pytest.mark.parametrize(
     ("words", "scripts", "models", "passed"),
     [
-        ([], ["host", "end_to_end", "inference", "scale"], "all", []),
-        (["faceboxes"], ["host", "end_to_end", "inference", "scale"], ["faceboxes"], []),
+        ([], ["host", "end_to_end", "inference", "growth", "scale", "search"], "all", []),
+        (["faceboxes"], ["host", "end_to_end", "inference", "growth", "scale", "search"], ["faceboxes"], []),
         (["scale", "host", "--out", "d"], ["scale", "host"], "all", ["--out", "d"]),
         (["inference", "pcb", "rfcn", "--out=d"], ["inference"], ["pcb", "rfcn"], ["--out=d"]),
-        (["--help"], ["host", "end_to_end", "inference", "scale"], "all", ["--help"]),
+        (["--help"], ["host", "end_to_end", "inference", "growth", "scale", "search"], "all", ["--help"]),
     ],
 )
 def test_the_hosts_benchmarks_by_name(words, scripts, models, passed, noxfile, monkeypatch):
@@ -251,8 +267,13 @@ def test_the_hosts_benchmarks_by_name(words, scripts, models, passed, noxfile, m
         for name in scripts
     ]
     files = [Path(word) for word in installed if word.endswith(".txt") and "constraints" not in word]
-    kinds = ("requirements", "requirements-export", "requirements-openvino")
-    assert files == [noxfile.ROOT / model / f"{kind}.txt" for model in models for kind in kinds]
+    all_files = [
+        path
+        for model in models
+        for path in sorted((noxfile.ROOT / model).glob("requirements*"), key=lambda path: path.stem)
+    ]
+    assert files == all_files
+    assert {"requirements", "requirements-openvino", "requirements-ray"} <= {path.stem for path in files}
 
 
 @pytest.mark.parametrize(
@@ -265,6 +286,7 @@ def test_the_hosts_benchmarks_by_name(words, scripts, models, passed, noxfile, m
         (["--limit", "3", "--backend=auto"], True),
         (["--back", "auto"], True),
         (["--batch-size", "16"], False),
+        (["--engine", "ray", "--address", "auto"], False),
     ],
 )
 def test_an_evaluation_has_openvino_where_it_is_asked_for(words, asked, noxfile, monkeypatch):
@@ -274,6 +296,45 @@ def test_an_evaluation_has_openvino_where_it_is_asked_for(words, asked, noxfile,
     noxfile.nox.sessions["faceboxes-eval"](session)
     assert any(word.endswith("requirements-openvino.txt") for word in installed) is asked
     assert session.commands[-1][-len(words) :] == words or not words
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ([], False),
+        (["--engine", "local", "--data", "ray"], False),
+        (["--engine", "ray", "--address", "auto"], True),
+        (["--limit", "3", "--engine=ray"], True),
+        (["--eng", "ray"], True),
+        (["--out", "ray"], False),
+    ],
+)
+def test_an_evaluation_has_ray_where_it_is_asked_for(words, asked, noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "wheel", lambda *_: "made")
+    session, installed = Session(*words), []
+    session.install = lambda *words: installed.extend(words)
+    noxfile.nox.sessions["faceboxes-eval"](session)
+    files = [Path(word).name for word in installed if word.endswith(".txt")]
+    assert ("requirements-ray.txt" in files) is asked
+    assert "requirements-openvino.txt" not in files
+    assert session.commands[-1][-len(words) :] == words or not words
+
+
+def test_where_ray_is_and_where_it_is_not(noxfile, monkeypatch):
+    """Tests and the host's benchmarks have it; deployments, the doctor and the types' check stay without."""
+    for helper in ("wheel", "seeded_export", "copy_sources"):
+        monkeypatch.setattr(noxfile, helper, lambda *_: Path("made"))
+    for name, there in (
+        ("faceboxes-deploy", False),
+        ("doctor", False),
+        ("lint", False),
+        ("faceboxes-tests", True),
+    ):
+        session, installed = Session("--model", "f.onnx"), []
+        session.python = None
+        session.install = session.run = lambda *words, into=installed, **_: into.extend(map(str, words))
+        noxfile.nox.sessions[name](session)
+        assert any(word.endswith("faceboxes/requirements-ray.txt") for word in installed) is there
 
 
 def test_where_openvino_is_and_where_it_is_not(noxfile, monkeypatch):
