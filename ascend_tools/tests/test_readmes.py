@@ -78,6 +78,7 @@ def bring(folder: Path, rehearsal: Path) -> None:
         sample.OBJECTS["coffee"] = sample.OBJECTS.pop("chelsea")
     face = np.full((112, 112, 3), 100, np.uint8)
     names = ("family.jpg", "team.png", "street.jpg", "someone.jpg", "people/b.jpg", "a.png", "b.png", "c.png")
+    names += ("faces/a.png", "faces/b.png")
     for size, name in enumerate(names, 20):
         write_image(folder / name, cv2.circle(face.copy(), (56, 56), size, (200, 20, 90), -1))
 
