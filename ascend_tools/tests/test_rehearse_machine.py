@@ -27,6 +27,17 @@ def ask(sourced, rehearsal_folder):
     return call
 
 
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [("0,2,3", [0, 2, 3]), ("3", [3]), ("1, 2", [1]), ("1,4,2", [1]), ("1,-1,2", [1]), ("", []), ("all", [])],
+)
+def test_what_a_process_may_use_ends_where_a_word_is_no_chips_number(sourced, monkeypatch, asked, seen):
+    given = settings.Settings(chips=4)
+    assert machine.visible(given) == [0, 1, 2, 3]
+    monkeypatch.setenv(machine.VISIBLE, asked)
+    assert machine.visible(given) == seen
+
+
 def test_the_nodes_are_those_of_the_chips(sourced, tmp_path):
     names = {path.name for path in machine.device_folder().iterdir()}
     assert names == {"davinci0", "davinci1", "davinci_manager", "devmm_svm", "hisi_hdc"}

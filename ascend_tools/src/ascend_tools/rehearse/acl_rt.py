@@ -43,8 +43,8 @@ def get_device() -> tuple[int, int]:
 
 
 def get_device_count() -> tuple[int, int]:
-    """Return how many devices there are."""
-    return machine.seen(settings.current()), 0
+    """Return how many devices this process may use."""
+    return len(machine.visible(settings.current())), 0
 
 
 def get_run_mode() -> tuple[int, int]:

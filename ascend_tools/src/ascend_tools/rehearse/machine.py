@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+from itertools import takewhile
 from pathlib import Path
 
 from ascend_tools.rehearse import faults, settings
@@ -21,6 +22,7 @@ _OLD_FIRMWARE = ("driver:old", "driver:other-firmware")
 MANAGERS = ("davinci_manager", "devmm_svm", "hisi_hdc")
 HAL = "libascend_hal.so"
 NO_NODES = ("no-devices", *(f"no-devices:{name}" for name in MANAGERS))
+VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"  # CANN's, of what a process may use
 _HALF = "smi:half-card"
 _ASIDE = "with-fault"  # the directory of what some faults leave of the others
 
@@ -33,6 +35,17 @@ def arch() -> str:
 def seen(given: settings.Settings) -> int:
     """Return how many chips are seen: with the fault of half a card, half of them."""
     return max(given.chips // 2, 1) if faults.is_asked(_HALF) else given.chips
+
+
+def visible(given: settings.Settings) -> list[int]:
+    """Return the chips that AscendCL lets this process use, which calls them 0, 1, 2 and so on; npu-smi shows all.
+
+    What comes after a word that is no chip's number is not read (CANN documentation, environment variables).
+    """
+    numbers = [str(number) for number in range(seen(given))]
+    asked = os.environ.get(VISIBLE)
+    words = numbers if asked is None else takewhile(numbers.__contains__, asked.split(","))
+    return [int(word) for word in words]
 
 
 def write(folder: Path, given: settings.Settings) -> None:

@@ -107,16 +107,16 @@ def open_device(device: int) -> None:
     """Open a device; one that is not there, or taken, fails."""
     if not PROCESS.ready:
         raise AclError(UNINITIALIZED, "acl is not initialized")
-    chips = machine.seen(settings.current())
-    if not 0 <= device < chips:
+    chips = machine.visible(settings.current())
+    if not 0 <= device < len(chips):
         raise AclError(
             BAD_DEVICE,
             "EE1001: The argument is invalid.Reason: Set device failed, invalid device,"
-            f" set device={device}, valid device range is [0, {chips})",
+            f" set device={device}, valid device range is [0, {len(chips)})",
             f"[ERROR] acl open device {device} failed",
             f"SetDevice failed.ret={BAD_DEVICE}",
         )
-    if faults.is_asked("device-taken", device) or any(map(faults.is_asked, _NOT_OPENED)):
+    if faults.is_asked("device-taken", chips[device]) or any(map(faults.is_asked, _NOT_OPENED)):
         raise AclError(
             OPEN_FAILED,
             "EL003: The argument is invalid.",
@@ -133,6 +133,7 @@ class Loaded:
     def __init__(self, path: Path, device: int) -> None:
         """Load an OM; one that is none, or of another chip or release, fails."""
         self.device, self.path = device, path
+        self._chip = machine.visible(settings.current())[device]
         self.om: RehearsedOm = _open(path)
         self.gears = self.om.gears
         self.model_id = next(_model_ids)
@@ -153,7 +154,7 @@ class Loaded:
         """Return the outputs, and the milliseconds that ONNX Runtime took; `batch_size` is the gear where it has any."""
         with self._lock:
             self.calls += 1
-            lost = self.calls > self.lost_after and faults.is_asked("device-lost-halfway", self.device)
+            lost = self.calls > self.lost_after and faults.is_asked("device-lost-halfway", self._chip)
         if lost:
             raise AclError(
                 EXECUTE_FAILED,
