@@ -76,7 +76,7 @@ def sent(fleet: Sleepers, cluster: Local, folder: Path, count: int = 1000) -> Co
 def _cost(fleet: Sleepers, cluster: Local, sources: Mapping[str, Path], size: int) -> Cost:
     task, watch = waiting(0.0, 0.0, size), Stopwatch()
     before = time.perf_counter(), time.process_time(), fleet.take(0.0), cluster.cpu()
-    results = run_on_ray(task, fleet, sources, batch_size=BATCH, workers=2, watch=watch, check_files=False)
+    results = run_on_ray(task, fleet, sources, batch_size=BATCH, workers=2, watch=watch)
     with closing(results):
         count = sum(1 for _ in results)
     after = time.perf_counter(), time.process_time(), fleet.take(0.0), cluster.cpu()

@@ -30,14 +30,16 @@ LEVELS = (
         "rehearsal",
     ),  # the ground
     ("images", "graph", "report"),
-    ("npu_files",),
+    ("npu_files", "gallery"),
     ("npu_tools",),
     ("backends",),
     ("engine",),
+    ("cluster",),
     ("compare",),
     ("export",),
     ("options",),
-    ("evaluation", "prediction"),
+    ("evaluation", "prediction", "embedding"),
+    ("retrieval",),
     ("atc", "infer", "throughput"),  # commands, which nobody imports
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

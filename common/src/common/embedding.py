@@ -184,8 +184,7 @@ def _embedded(
         batch_size=batch_size,
         workers=options.workers,
         watch=watch,
-        in_order=True,
-        check_files=False,  # this process reads no picture: with millions it would be what all wait for
+        in_order=True,  # files are not compared: with millions, reading them here would be what all wait for
     )
     with closing(results):
         for first in results:

@@ -169,6 +169,7 @@ def origin(
         model=provenance.of_file(subject.model, deployed.identity.partition(" ")[0]),
         chips=_chips(deployed),
         **({"emulation": emulation_of(deployed)} if emulation_of(deployed) else {}),
+        **({"cluster": deployed.cluster} if hasattr(deployed, "cluster") else {}),
     )
     return Origin(
         subject.dataset,
@@ -276,7 +277,13 @@ def predictions(
             cli.announce(f"running {cli.counted(len(todo), 'input')}")
         start = watch.clock
         results = run_anywhere(
-            task, deployed, todo, batch_size=batch_size, workers=options.workers, watch=watch
+            task,
+            deployed,
+            todo,
+            batch_size=batch_size,
+            workers=options.workers,
+            watch=watch,
+            hash_of=store.hash_of,
         )
         with closing(results):
             store.keep(cli.progress(results, len(todo), "evaluate"), batch_size)

@@ -113,8 +113,8 @@ def add_backend(arguments: argparse.ArgumentParser) -> None:
         type=_devices,
         default=(),
         metavar="N[,N...]",
-        help="The NPU's devices for an .om file, 0,1,2,3 for the four chips of a card; each runs batches of its own "
-        "(default: 0).",
+        help="The NPU's devices for an .om file, 0,1,2,3 for the four chips of a card; each runs batches of its own. Where "
+        "ASCEND_RT_VISIBLE_DEVICES is set, CANN counts the ones that it names, from 0 (default: 0).",
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.errors import GuideError
@@ -28,6 +28,16 @@ class Emulation:
 
     soc_version: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that options name, by the option."""
+        return {name: Path(value) for name, value in self.options if name in _FILES and value}
+
+    def with_files(self, folder: Path) -> Emulation:
+        """Return the same choice where these files lie in another directory, each under the name of its option."""
+        there = {name: str(folder / name) for name in self.files}
+        return replace(self, options=tuple((name, there.get(name, value)) for name, value in self.options))
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from common.backends.base import Backend, models_of
@@ -37,16 +37,17 @@ def open_anywhere(
 def run_anywhere(
     task: Task[SourceT, ContextT, ResultT],
     deployed: Backend,
-    sources: Mapping[str, SourceT],
+    sources: Mapping[str, SourceT] | Iterable[tuple[str, SourceT]],
     *,
     batch_size: int,
     workers: int | None,
     watch: Stopwatch,
     in_order: bool = False,
-    check_files: bool = True,
+    hash_of: Callable[[Path], str] | None = None,
 ) -> Generator[tuple[str, ResultT], None, None]:
     """Yield each key with its result; on a cluster in the order in which workers are done, unless `in_order`.
 
+    `sources` may be pairs, which are taken as they are needed.
     `workers` is None for the cores of this process, on a cluster those of each worker; see `stream.run`, `run_on_ray`.
     """
     if not isinstance(deployed, Fleet):
@@ -66,5 +67,5 @@ def run_anywhere(
         workers=workers,
         watch=watch,
         in_order=in_order,
-        check_files=check_files,
+        hash_of=hash_of,
     )

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from common import cli
+from common.backends import emulation
 from common.backends.base import Array
 from common.backends.deployed import Runtime
-from common.cluster import connect, lost, ship
+from common.cluster import connect, lost, machines, ship
 from common.cluster.options import Engine
 from common.cluster.places import Node, Place, deal, kind_of
+from common.cluster.remote import Remote
 from common.cluster.worker import Opened, Opening, Worker
 from common.errors import GuideError
 from common.facts import Facts, Tensor
-from common.report.versions import packages
+from common.report.emulated import EMULATED
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 THREADS = 16  # calls that a worker answers at the same time
 OPENING = 900  # seconds for a worker to be ready: Ray may install packages first
-_LOOKING = 120  # seconds for a machine to say what it has
 
 
 @dataclass(eq=False)
@@ -51,7 +54,10 @@ class Fleet:
 
     Attributes:
         members: the workers that are there, those that still open the network included.
+        worker: what runs on the machines; a benchmark has one whose network only waits.
     """
+
+    worker: type[Worker] = Worker
 
     def __init__(
         self,
@@ -72,17 +78,25 @@ class Fleet:
                 "onnxruntime or openvino."
             )
         self.engine = engine
-        self._folder, self._needs = folder, ["requirements"]
-        if backend == "openvino":
-            self._needs.append("requirements-openvino")
-        self._opening = Opening(Path(model.name), runtime, facts, tuple(optional), batch_size, at_once)
+        needs = ["requirements", "requirements-openvino"] if backend == "openvino" else ["requirements"]
+        self._pins = ship.pins(folder, *needs)
+        if runtime.precision == EMULATED:
+            # A mistake in a file is told here, by the name that it has here.
+            emulation.modes_for(runtime.emulation, facts, folder)
+        there = replace(runtime, emulation=runtime.emulation.with_files(Path(ship.OPTIONS)))
+        self._opening = Opening(Path(model.name), there, facts, tuple(optional), batch_size, at_once)
         self.members: list[Member] = []
         self._refused: list[str] = []
-        self._packages: dict[str, dict[str, str]] = {}
+        self._first: Opened | None = None
+        self._cpus: set[str] = set()
+        self._lock = threading.RLock()  # of the members, where several threads feed them
+        self._most = 0
+        self._packages: dict[Node, dict[str, str]] = {}
         cli.announce("connecting to Ray")
-        connect.connect(engine.address, model, folder)
+        connect.connect(engine.address, model, folder, runtime.emulation.files)
         try:
-            nodes = connect.nodes()
+            self._packages = machines.answering(connect.nodes())
+            nodes = [*self._packages]
             for place in deal(nodes, kind_of(runtime, backend == "om"), runtime.devices, engine.actors):
                 self._start(place)
             cli.announce(f"opening the network with {cli.counted(len(self.members), 'actor')}")
@@ -99,13 +113,19 @@ class Fleet:
     @property
     def models(self) -> list[Remote]:
         """The network once for each batch that may be run at the same time, see `base.models_of`."""
-        return [Remote(self, number) for number, _ in enumerate(self._calls())]
+        self._most = max(self._most, len(self._calls()))  # what is lost since has worked until then
+        return [Remote(self, partial(self.run_on, number)) for number in range(self._most)]
 
     @property
     def chips(self) -> list[str]:
         """The names of the NPU chips of all machines that the network runs on."""
         by_node = {member.place.node: member.opened.chips for member in self.ready if member.opened}
         return [chip for chips in by_node.values() for chip in chips]
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        """How many workers hold the network, on how many machines, for metrics.json."""
+        return {"workers": len(self.ready), "machines": len({member.place.node for member in self.ready})}
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Run one batch on one of the workers, see `Backend.run`."""
@@ -116,13 +136,15 @@ class Fleet:
         import ray
 
         for _ in range(lost.TRIES):
-            calls = self._calls()
+            with self._lock:
+                self.wait()
+                calls = self._calls()
             member = calls[number % len(calls)]
             try:
                 outputs: list[Array] = ray.get(member.actor.run.remote(feeds))
             except ray.exceptions.RayError as error:
-                self.lose(member, error)
-                self.wait()
+                with self._lock:
+                    self.lose(member, error)
             else:
                 return outputs
         raise GuideError(f"workers have ended {lost.TRIES} times on the same batch; see Ray's logs.")
@@ -135,8 +157,7 @@ class Fleet:
         self.members.remove(member)
         print(f"{member} was lost: {reason}; its work is given out again", file=sys.stderr, flush=True)
         _kill(member)
-        alive = {node.id for node in connect.nodes()}
-        if member.place.node.id in alive:
+        if _is_there(member.place.node):
             self._start(member.place)
 
     def wait(self) -> None:
@@ -160,30 +181,33 @@ class Fleet:
         """Take what a worker said on opening the network."""
         import ray
 
-        member = next(member for member in self.members if member.opening is ref or member.opening == ref)
+        member = next((member for member in self.members if member.opening == ref), None)
+        if member is None:
+            return  # lost since
         try:
             opened: Opened = ray.get(ref)
-            other = ship.different(dict(opened.packages))
+            other = ship.different(opened.packages, self._pins)
             if other:
                 raise GuideError(f"has {', '.join(other)}")  # installed by Ray, and still another
         except (GuideError, ray.exceptions.RayError) as error:
-            self._refuse(member, error)
+            if isinstance(error, ray.exceptions.RayActorError) and not _is_there(member.place.node):
+                self.members.remove(member)  # which was told of another worker, or is if none is left
+            else:
+                self._refuse(member, error)
             return
-        first = next((each.opened for each in self.ready), None)
-        if first is None:
-            self._describe(opened)
-        elif (opened.name, opened.precision, opened.identity) != (
-            first.name,
-            first.precision,
-            first.identity,
-        ):
+        first = self._first or opened
+        if (opened.name, opened.precision, opened.identity) != (first.name, first.precision, first.identity):
             self._refuse(member, GuideError(f"runs the network by {opened.name}, others by {first.name}"))
             return
-        elif opened.cpu != first.cpu and opened.name == "onnxruntime":
+        if self._first is None:
+            self._first = opened
+            self._describe(opened)
+        if opened.name == "onnxruntime" and opened.cpu not in self._cpus | {first.cpu}:
             print(
                 f"note: {opened.host} has {opened.cpu}, {first.host} {first.cpu}: results can differ in the last digits",
                 file=sys.stderr,
             )
+        self._cpus.add(opened.cpu)
         member.opened = opened
 
     def _describe(self, opened: Opened) -> None:
@@ -195,7 +219,7 @@ class Fleet:
         self.members.remove(member)
         _kill(member)
         try:
-            why = f"{member}: {lost.reason(member, error)}"
+            why = f"{member}: {lost.sentence(lost.reason(member, error))}"
         except GuideError as told:
             why = str(told)
         if why not in self._refused:
@@ -209,10 +233,10 @@ class Fleet:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         env: dict[str, Any] = {"env_vars": dict(place.env)}
-        if ship.different(self._there(place.node)):
-            env["pip"] = ship.pins(self._folder, *self._needs)
+        if ship.different(self._packages[place.node], self._pins):
+            env["pip"] = self._pins
         actor = (
-            ray.remote(Worker)
+            ray.remote(self.worker)
             .options(
                 **place.claims,
                 max_concurrency=THREADS,
@@ -222,22 +246,6 @@ class Fleet:
             .remote(self._opening, place.cores, place.device)
         )
         self.members.append(Member(place, actor, actor.open.remote()))
-
-    def _there(self, node: Node) -> dict[str, str]:
-        """Return the packages that a machine has, asked once."""
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        if node.id not in self._packages:
-            strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            look = ray.remote(packages).options(num_cpus=0, scheduling_strategy=strategy)
-            try:
-                self._packages[node.id] = ray.get(look.remote(), timeout=_LOOKING)
-            except ray.exceptions.RayError as error:
-                raise GuideError(
-                    f"{node.address}: the machine does not answer Ray: {cli.message(error)}"
-                ) from None
-        return self._packages[node.id]
 
     def _calls(self) -> list[Member]:
         return [member for member in self.ready for _ in range(member.opened.calls if member.opened else 0)]
@@ -254,25 +262,8 @@ class Fleet:
         connect.end()
 
 
-class Remote:
-    """The network on one of a fleet's workers, which is fed from here."""
-
-    def __init__(self, fleet: Fleet, number: int) -> None:
-        self._fleet, self._number = fleet, number
-        self.name, self.precision, self.identity = fleet.name, fleet.precision, fleet.identity
-        self.inputs, self.outputs = fleet.inputs, fleet.outputs
-
-    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """Run one batch, see `Backend.run`."""
-        return self._fleet.run_on(self._number, feeds)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing: the fleet ends its workers."""
+def _is_there(node: Node) -> bool:
+    return node in connect.nodes()
 
 
 def _kill(member: Member) -> None:

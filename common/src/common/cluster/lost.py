@@ -8,7 +8,7 @@ from common import cli
 from common.errors import GuideError
 
 TRIES = 3  # workers that the same items may take with them
-_OURS = (GuideError, ModuleNotFoundError, OSError, MemoryError)
+_OURS = (GuideError, ImportError, OSError, MemoryError)
 _WORDS = 300  # of Ray's own words
 
 
@@ -19,10 +19,10 @@ def reason(member: object, error: Exception) -> str:
     if isinstance(error, exceptions.RayTaskError):
         cause: Any = error.cause
         if isinstance(cause, _OURS):
-            raise GuideError(f"{_sentence(cli.message(cause))} That was {member}.") from None
+            raise GuideError(f"{sentence(cli.message(cause))} That was {member}.") from None
         raise error
     if isinstance(error, GuideError):
-        return _sentence(str(error))
+        return sentence(str(error))
     if isinstance(error, exceptions.RuntimeEnvSetupError):
         return _not_installed(str(error))
     if isinstance(error, exceptions.RayActorError):
@@ -33,6 +33,8 @@ def reason(member: object, error: Exception) -> str:
 def _ended(text: str) -> str:
     """Return in a few words how a worker's process ended, of Ray's many."""
     words = " ".join(text.split())
+    if "creation task" in words:  # the last line of a traceback
+        return text.strip().splitlines()[-1].strip()[:_WORDS]
     if "out of memory" in words.lower() or "OOM" in words.partition("Some common causes")[0]:
         return "its machine ran out of memory; lower --actors, --batch-size or --workers"
     if (
@@ -49,6 +51,8 @@ def _not_installed(text: str) -> str:
     words = " ".join(text.split())
     if "No module named 'virtualenv'" in words:
         return 'Ray cannot install packages there without virtualenv: pip install "ray[default]" on that machine.'
+    if "No module named pip" in words:
+        return "Ray cannot install packages there without pip: python -m ensurepip on that machine."
     tail = words[-_WORDS:]
     return (
         f"Ray could not install the packages there: ... {tail} Give that machine a package index, or install "
@@ -56,5 +60,6 @@ def _not_installed(text: str) -> str:
     )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return a text with a full stop where it has none."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

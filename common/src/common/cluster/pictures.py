@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,13 +32,15 @@ def read(sources: Iterable[Source]) -> dict[Path, bytes]:
 
 
 @contextmanager
-def unpacked(sources: Mapping[str, Any], files: Mapping[Path, bytes] | None) -> Iterator[dict[str, Any]]:
+def unpacked(
+    sources: Mapping[str, Any], files: Mapping[Path, bytes] | None
+) -> Iterator[tuple[dict[str, Any], Callable[[str], str]]]:
     """Yield sources whose files are in a temporary directory; without files, the sources as they are.
 
-    A GuideError in the block tells the names that the files have where they come from.
+    Also yield what gives a message the names that the files have where they come from; a GuideError in the block has them.
     """
     if files is None:
-        yield dict(sources)
+        yield dict(sources), str
         return
     with TemporaryDirectory() as folder:
         places: dict[Path, Path] = {}
@@ -47,13 +49,17 @@ def unpacked(sources: Mapping[str, Any], files: Mapping[Path, bytes] | None) -> 
             place.parent.mkdir()
             place.write_bytes(content)
             places[path] = place
-        try:
-            yield {
-                key: with_path(source, places[file_of(source)]) if file_of(source) in places else source
-                for key, source in sources.items()
-            }
-        except GuideError as error:
-            text = str(error)
+
+        def named(text: str) -> str:
             for path, place in places.items():
                 text = text.replace(str(place), str(path))
-            raise GuideError(text) from None
+            return text
+
+        here = {
+            key: with_path(source, places[file_of(source)]) if file_of(source) in places else source
+            for key, source in sources.items()
+        }
+        try:
+            yield here, named
+        except GuideError as error:
+            raise GuideError(named(str(error))) from None

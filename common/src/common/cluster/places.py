@@ -52,7 +52,8 @@ def deal(nodes: Sequence[Node], kind: str, devices: Sequence[int], actors: int |
     Args:
         nodes: the machines.
         kind: the resource that each worker takes one of; of CPUs it takes its share of the machine's.
-        devices: the NPUs' numbers on each machine that has any; empty for those that Ray counts and gives out.
+        devices: the NPUs' numbers on each machine that has any, as CANN counts them there, which begins at 0 with the first
+            one that ASCEND_RT_VISIBLE_DEVICES names, where it is set; empty for those that Ray counts and gives out.
         actors: how many there are to be, None for as many as there are devices; on CPUs for one on each machine.
     """
     most = {node: _most(node, kind, devices) for node in nodes}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import common
+from common import errors
 from common.graph import outline
 from common.graph.external import weight_files
 from common.npu_tools import om_record
 from common.report.versions import packages
 
 MODEL = "model"  # the folder of the model file in what is sent
+OPTIONS = "options"  # and that of files which a user's options name, see `Emulation.with_files`
 _SETTINGS = (
     ".toml",
     ".json",
@@ -27,12 +28,13 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _EXCLUDED = ["__pycache__", "*.pyc"]
 
 
-def runtime_env(model: Path, folder: Path, staging: Path) -> dict[str, Any]:
+def runtime_env(model: Path, folder: Path, files: Mapping[str, Path], staging: Path) -> dict[str, Any]:
     """Return Ray's runtime environment with this library, a model directory's package, its settings and a model file.
 
     Args:
         model: the ONNX or OM file; what belongs to it beside it goes along.
         folder: the model directory.
+        files: those that options name, by the option.
         staging: an empty directory, which has to stay until the environment was taken.
     """
     for path in _settings(folder):
@@ -42,8 +44,11 @@ def runtime_env(model: Path, folder: Path, staging: Path) -> dict[str, Any]:
         target = staging / MODEL / path.relative_to(model.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path.resolve())
+    (staging / OPTIONS).mkdir()
+    for name, path in files.items():
+        (staging / OPTIONS / name).symlink_to(path.resolve())
     return {
-        "py_modules": [str(path) for path in (Path(common.__file__).parent, *model_packages(folder))],
+        "py_modules": [str(path) for path in (Path(errors.__file__).parent, *model_packages(folder))],
         "working_dir": str(staging),
         "excludes": _EXCLUDED,
     }
@@ -80,8 +85,9 @@ def pins(folder: Path, *names: str) -> list[str]:
     ]
     for name in names:
         lines += (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    wanted = sorted({found[0] for line in lines if (found := _NAME.match(line.strip()))})
-    return [f"{name}=={version}" for name in wanted if (version := _version(name))]
+    wanted = {found[0] for line in lines if (found := _NAME.match(line.strip()))}
+    wanted |= {name for name in packages() if name.startswith("onnxruntime")}  # for a GPU it has another name
+    return [f"{name}=={version}" for name in sorted(wanted) if (version := _version(name))]
 
 
 def _version(name: str) -> str | None:
@@ -91,10 +97,11 @@ def _version(name: str) -> str | None:
         return None
 
 
-def different(there: dict[str, str]) -> list[str]:
-    """Return, in words, which packages that results depend on a worker has in other versions than this process, or lacks."""
+def different(there: Mapping[str, str], pinned: Iterable[str]) -> list[str]:
+    """Return, in words, which of the pinned packages that results depend on a worker has in other versions, or lacks."""
+    wanted = dict(pin.split("==") for pin in pinned)
     return [
-        f"{name} {there.get(name, 'missing')} (here {version})"
-        for name, version in packages().items()
-        if name != "ascend-guides-common" and there.get(name) != version
+        f"{name} {there.get(name, 'missing')} (here {wanted[name]})"
+        for name in packages()
+        if name in wanted and there.get(name) != wanted[name]
     ]

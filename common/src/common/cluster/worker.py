@@ -19,6 +19,7 @@ from common.backends.deployed import Runtime, open_deployed
 from common.cluster import pictures, ship
 from common.engine.stream import run
 from common.engine.task import Task, file_of
+from common.engine.unreadable import Unreadable
 from common.errors import GuideError
 from common.facts import Facts, Tensor
 from common.files import file_hash
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 INTERVAL = 0.25  # seconds between what a worker tells; what came later is computed again after a kill
-_ALONE = "alone"  # the stage in the network, without waiting
+_ALONE = " alone"  # after the name of a stage: without waiting for others
 _CHIPS = 10.0  # seconds for npu-smi to answer
 
 
@@ -80,22 +81,14 @@ class Worker:
         threads.take_share(cores)
         self._opening, self._device = opening, device
         self._models: list[tuple[Backend, threading.Lock]] = []
+        self._turns: dict[int, tuple[threading.Semaphore, threading.Semaphore]] = {}
 
     def open(self) -> Opened:
         """Open the network; what this machine lacks is an error."""
-        told, here = self._opening, Path.cwd()
-        runtime = told.runtime
-        if told.model.suffix == ".om":
-            runtime = replace(runtime, devices=(self._device if self._device is not None else _given(),))
-        deployed = open_deployed(
-            here / ship.MODEL / told.model,
-            runtime,
-            told.facts,
-            here,
-            told.optional,
-            batch_size=told.batch_size,
-            at_once=told.at_once,
-        )
+        try:
+            deployed = self.network()
+        except GuideError as error:  # without Ray's directory, which means nothing to its reader
+            raise GuideError(str(error).replace(f"{Path.cwd()}{os.sep}", "")) from None
         self._models = [(model, threading.Lock()) for model in models_of(deployed)]
         return Opened(
             deployed.name,
@@ -109,6 +102,22 @@ class Worker:
             kernel.cpu_model(),
             packages(),
             _chips(deployed),
+        )
+
+    def network(self) -> Backend:
+        """Return the network, open on this worker's device."""
+        told, here = self._opening, Path.cwd()
+        runtime = told.runtime
+        if told.model.suffix == ".om":
+            runtime = replace(runtime, devices=(self._device if self._device is not None else _given(),))
+        return open_deployed(
+            here / ship.MODEL / told.model,
+            runtime,
+            told.facts,
+            here,
+            told.optional,
+            batch_size=told.batch_size,
+            at_once=told.at_once,
         )
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
@@ -139,12 +148,15 @@ class Worker:
         watch, told = Stopwatch(), Told()
         sent = time.monotonic()
         count = workers or threads.cores()
-        with pictures.unpacked(sources, files) as here:
+        with pictures.unpacked(sources, files) as (here, named):
             models = [_InTurn(model, lock, watch) for model, lock in self._models]
-            results = run(task, models, here, batch_size=batch_size, workers=count, watch=watch)
+            shared = self._shared(task, count, watch)
+            results = run(shared, models, here, batch_size=batch_size, workers=count, watch=watch)
             with closing(results):
                 try:
                     for key, result in results:
+                        if isinstance(result, Unreadable):
+                            result = Unreadable(named(result))  # noqa: PLW2901  the same in other words
                         told.results.append((key, result))
                         if check_files and not pictures.carries_bytes(here[key]):
                             told.hashes[file_of(here[key])] = file_hash(file_of(here[key]))
@@ -158,9 +170,25 @@ class Worker:
                     yield told
                     raise
         spent = watch.seconds
-        stages = {stage: spent[stage] for stage in ("preprocess", "stack", "postprocess") if stage in spent}
-        told.seconds = {**stages, "infer": spent[_ALONE]}
+        stages = [stage for stage in spent if stage != "total" and not stage.endswith(_ALONE)]
+        told.seconds = {stage: spent.get(stage + _ALONE, spent[stage]) for stage in stages}
         yield told
+
+    def _shared(self, task: Task[Any, Any, Any], count: int, watch: Stopwatch) -> Task[Any, Any, Any]:
+        """Return a task that `count` threads prepare at a time, and as many finish, whatever the number of parts."""
+        before, after = self._turns.setdefault(
+            count, (threading.Semaphore(count), threading.Semaphore(count))
+        )
+
+        def prepare(source: Any) -> Any:
+            with before, watch("preprocess" + _ALONE):
+                return task.prepare(source)
+
+        def finish(outputs: Any, context: Any) -> Any:
+            with after, watch("postprocess" + _ALONE):
+                return task.finish(outputs, context)
+
+        return Task(prepare, finish)
 
 
 class _InTurn:
@@ -176,7 +204,7 @@ class _InTurn:
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Run one batch, see `Backend.run`."""
-        with self._lock, self._watch(_ALONE):
+        with self._lock, self._watch("infer" + _ALONE):
             return self._model.run(feeds)
 
     def __enter__(self) -> Self:

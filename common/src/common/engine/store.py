@@ -207,14 +207,18 @@ class Store:
         A file that was written after the store was opened may be another than the one that was read.
         """
         source = self._sources[key]
-        path = file_of(source)
+        digest = self.hash_of(file_of(source))
+        return digest and f"{digest} {particulars(source)}"
+
+    def hash_of(self, path: Path) -> str:
+        """Return the hash of a file, computed once; nothing where it is not certain that it is the one that was read."""
         if path not in self._hashes:
             try:
                 digest = file_hash(path)
                 self._hashes[path] = "" if path.stat().st_ctime_ns > self._opened else digest
             except FileNotFoundError:  # told by who reads it
                 self._hashes[path] = ""
-        return self._hashes[path] and f"{self._hashes[path]} {particulars(source)}"
+        return self._hashes[path]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
