@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from common.backends.deployed import Runtime
 from common.backends.providers import CUDA
-from common.cluster import parts, pictures
+from common.cluster import parts, pictures, ship
 from common.cluster.parts import IN_HAND, LARGEST, cut
 from common.cluster.places import CORES, GPU, NPU, Node, deal, kind_of
 from common.errors import GuideError
+from common.report.versions import installed
 from tests.conftest import refused
 
 counts = st.integers(0, 2000)
@@ -162,3 +163,21 @@ def test_an_error_names_a_sent_picture_as_it_is_called_where_it_comes_from():
     ):
         assert named(f"about {there['a']}") == "about /pictures/a.jpg"
         raise GuideError(f"a: {there['a']}: damaged.")
+
+
+@pytest.mark.parametrize(
+    ("others", "lacking"),
+    [
+        ({}, False),
+        ({"tqdm": "0.1"}, False),
+        ({"tqdm": None}, True),
+        ({"numpy": "0.1"}, True),
+        ({"onnx": None}, True),
+    ],
+)
+def test_packages_are_sent_where_one_is_missing_or_results_depend_on_its_version(tmp_path, others, lacking):
+    (tmp_path / "requirements.txt").write_text("# What it needs.\nnumpy>=1.24\nonnxruntime>=1.16\n")
+    pins = ship.pins(tmp_path, "requirements")
+    there = installed(ship.package_names(pins)) | others
+    assert {"numpy", "onnxruntime", "onnx", "tqdm"} <= set(there)
+    assert ship.lacks({name: version for name, version in there.items() if version}, pins) == lacking

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 THREADS = 16  # calls that a worker answers at the same time
+_SOON = 30  # seconds after which a user is told what is waited for
 OPENING = 900  # seconds for a worker to be ready: Ray may install packages first
 
 
@@ -95,7 +96,7 @@ class Fleet:
         cli.announce("connecting to Ray")
         connect.connect(engine.address, model, folder, runtime.emulation.files)
         try:
-            self._packages = machines.answering(connect.nodes())
+            self._packages = machines.answering(connect.nodes(), ship.package_names(self._pins))
             nodes = [*self._packages]
             for place in deal(nodes, kind_of(runtime, backend == "om"), runtime.devices, engine.actors):
                 self._start(place)
@@ -169,7 +170,12 @@ class Fleet:
             if not pending:
                 why = "; ".join(dict.fromkeys(self._refused)) or "no machine of the cluster is left"
                 raise GuideError(f"no worker can run the network: {why}")
-            done, _ = ray.wait(pending, timeout=OPENING)
+            done, _ = ray.wait(pending, timeout=_SOON)
+            if not done:
+                cli.announce(
+                    "Ray installs packages, or others hold what the network needs (see ray status); waiting"
+                )
+                done, _ = ray.wait(pending, timeout=OPENING)
             if not done:
                 raise GuideError(
                     f"no worker was ready within {OPENING} seconds. Others may hold what it needs, see: ray status"
@@ -233,7 +239,7 @@ class Fleet:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         env: dict[str, Any] = {"env_vars": dict(place.env)}
-        if ship.different(self._packages[place.node], self._pins):
+        if ship.lacks(self._packages[place.node], self._pins):
             env["pip"] = self._pins
         actor = (
             ray.remote(self.worker)

@@ -7,20 +7,21 @@ import sys
 from collections.abc import Sequence
 
 from common.cluster.places import Node
-from common.report.versions import packages
+from common.report.versions import installed
 
 _LOOKING = 120  # seconds for a machine to say what it has
 
 
-def answering(nodes: Sequence[Node]) -> dict[Node, dict[str, str]]:
-    """Ask all machines at once for the versions of their packages; those that do not answer are left out, with a word on stderr."""
+def answering(nodes: Sequence[Node], names: Sequence[str]) -> dict[Node, dict[str, str]]:
+    """Ask all machines at once for the versions of the packages that they have of these; those that do not answer are left out, with a word on stderr."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     asked = {}
     for node in nodes:
         strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
-        asked[ray.remote(packages).options(num_cpus=0, scheduling_strategy=strategy).remote()] = node
+        look = ray.remote(installed).options(num_cpus=0, scheduling_strategy=strategy)
+        asked[look.remote(names)] = node
     done, _ = ray.wait([*asked], num_returns=len(asked), timeout=_LOOKING)
     found: dict[Node, dict[str, str]] = {}
     for ref in done:

@@ -97,11 +97,25 @@ def _version(name: str) -> str | None:
         return None
 
 
+def package_names(pinned: Iterable[str]) -> list[str]:
+    """Return the names of pinned packages."""
+    return [*_versions(pinned)]
+
+
+def _versions(pinned: Iterable[str]) -> dict[str, str]:
+    return dict(pin.split("==") for pin in pinned)
+
+
 def different(there: Mapping[str, str], pinned: Iterable[str]) -> list[str]:
     """Return, in words, which of the pinned packages that results depend on a worker has in other versions, or lacks."""
-    wanted = dict(pin.split("==") for pin in pinned)
+    wanted = _versions(pinned)
     return [
         f"{name} {there.get(name, 'missing')} (here {wanted[name]})"
         for name in packages()
         if name in wanted and there.get(name) != wanted[name]
     ]
+
+
+def lacks(there: Mapping[str, str], pinned: Iterable[str]) -> bool:
+    """Tell whether a machine has to be given the pinned packages: it lacks one, or results would depend on another version."""
+    return bool(different(there, pinned) or set(package_names(pinned)) - set(there))

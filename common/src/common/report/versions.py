@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Sequence
 
 # Packages, each with the name it is imported by.
 _PACKAGES = {
@@ -35,6 +36,11 @@ def versions() -> dict[str, str]:
     used = [name for name, module in _PACKAGES.items() if module in sys.modules]
     found = {name: version for name in used if (version := _version(name))}
     return {"python": platform.python_version(), "platform": platform.platform(), **found}
+
+
+def installed(names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    return {name: found for name in names if (found := _version(name))}
 
 
 def _version(package: str) -> str | None:
