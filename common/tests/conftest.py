@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 
@@ -12,12 +13,15 @@ import pytest
 from ascend_tools.testing import profiles
 from ascend_tools.testing.programs import nothing_on_path, npu_smi, program
 from ascend_tools.testing.tiny import make_inputs, make_onnx, write_model
+from common.cluster import connect
 from common.engine import stream
 from common.errors import GuideError
 from common.graph.outline import Value
 from common.report import page
 from common.timing import Stopwatch
 from tests.fake_atc import fake_atc, tiny_folder
+
+os.environ |= {name: value for name, value in connect.QUIET.items() if name not in os.environ}  # ahead of Ray
 
 __all__ = [
     "fake_atc",

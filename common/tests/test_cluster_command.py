@@ -118,7 +118,11 @@ def test_what_a_killed_driver_has_stored_is_not_computed_again(start, made, data
 
 
 def test_ctrl_c_ends_it_in_one_line_and_leaves_no_worker(start, data, tmp_path):
-    process = start()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may have its background jobs ignore it
+    try:
+        process = start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     parts.wait_for_items(data, 100, process)
     process.send_signal(signal.SIGINT)
     status, _, err = ended(process)

@@ -16,7 +16,6 @@ from common.errors import GuideError
 from common.evaluation import SEEDED_CAVEAT, STAND_IN, subject
 from common.facts import read_facts
 from common.options import Options, parse
-from common.threads import cores
 from common.timing import Stopwatch
 from tests.conftest import refused, wrong_usage
 
@@ -39,7 +38,7 @@ def arguments(*words):
 
 def test_without_arguments_the_sample_is_measured_with_everything_the_published_one():
     found = arguments()
-    assert found == Options(None, None, None, Runtime(), None, Path("output"), None, cores(), found.own, None)
+    assert found == Options(None, None, None, Runtime(), None, Path("output"), None, None, found.own, None)
 
 
 def test_every_argument_is_taken_those_of_the_models_own_too():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from common import cli, screen
@@ -30,7 +30,7 @@ class Options:
     workers: int | None
     own: argparse.Namespace
     sha256: str | None
-    engine: Engine
+    engine: Engine = field(default_factory=Engine)
 
 
 def parse(
