@@ -80,14 +80,21 @@ def pins(folder: Path, *names: str) -> list[str]:
         folder: the model directory.
         names: of the requirement files, without the suffix.
     """
-    lines = [
-        line for line in importlib.metadata.requires("ascend-guides-common") or [] if "extra ==" not in line
-    ]
+    lines = _own_requirements()
     for name in names:
         lines += (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     wanted = {found[0] for line in lines if (found := _NAME.match(line.strip()))}
     wanted |= {name for name in packages() if name.startswith("onnxruntime")}  # for a GPU it has another name
     return [f"{name}=={version}" for name in sorted(wanted) if (version := _version(name))]
+
+
+def _own_requirements() -> list[str]:
+    """Return what this library requires; nothing is known of one that is a directory on the path."""
+    try:
+        lines = importlib.metadata.requires("ascend-guides-common") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [line for line in lines if "extra ==" not in line]
 
 
 def _version(name: str) -> str | None:
