@@ -93,7 +93,7 @@ def deployed(folder, facts):
 
     made = seeded_export(folder)
     network, results = evaluate.load(None), {}
-    original_open, original_run = evaluation.open_deployed, torch_backend.run_torch
+    original_open, original_run = evaluation.open_anywhere, torch_backend.run_torch
 
     def run_torch(module, *inputs):
         key = digest(inputs)
@@ -113,7 +113,7 @@ def deployed(folder, facts):
     open_deployed.before, open_deployed.after = (lambda image: image), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "load", lambda checkpoint: network)
-        patch.setattr(evaluation, "open_deployed", open_deployed)
+        patch.setattr(evaluation, "open_anywhere", open_deployed)
         patch.setattr(torch_backend, "run_torch", run_torch)
         yield path, open_deployed
 

@@ -252,7 +252,7 @@ def test_a_network_whose_output_is_none_ends_it(embed, tmp_path, monkeypatch, tw
 
     graph = describe(load(twin_onnx))
     null = Null(graph.inputs, graph.outputs, [np.zeros(512, np.float32)], seconds=0)
-    monkeypatch.setattr(embedding, "open_deployed", lambda *arguments, **options: null)
+    monkeypatch.setattr(embedding, "open_anywhere", lambda *arguments, **options: null)
     done = embed(tmp_path / "features.npy", "--skip-unreadable")
     assert done.returncode == 1
     assert "error: a/00.png: the embedding of face 0 is zero" in done.stderr

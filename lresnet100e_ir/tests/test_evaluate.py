@@ -56,7 +56,7 @@ def test_too_few_pairs_are_told_before_anything_is_exported_or_run(lfw_bin, tmp_
 def test_features_that_are_none_are_told(value, words, twin_onnx, lfw_bin, tmp_path, monkeypatch, run):
     graph = describe(load(twin_onnx))
     null = Null(graph.inputs, graph.outputs, [np.full(512, value, np.float32)], seconds=0)
-    monkeypatch.setattr(evaluation, "open_deployed", lambda *arguments, **options: null)
+    monkeypatch.setattr(evaluation, "open_anywhere", lambda *arguments, **options: null)
     done = run("evaluate.py", "--model", twin_onnx, "--data", lfw_bin, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert words in done.stderr

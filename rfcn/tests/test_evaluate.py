@@ -37,7 +37,7 @@ def opened(monkeypatch):
 
     def set_up(*, original=False):
         model = FakeModel(original=original)
-        monkeypatch.setattr(evaluation, "open_deployed", lambda *_, **__: model)
+        monkeypatch.setattr(evaluation, "open_anywhere", lambda *_, **__: model)
         return model
 
     return set_up
