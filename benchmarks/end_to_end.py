@@ -29,7 +29,7 @@ from common.backends.deployed import BACKENDS, PRECISIONS
 from common.errors import GuideError
 from common.facts import read_facts
 from common.threads import cores
-from inputs import MODELS, ROOT
+from inputs import MODELS, ROOT, models
 from seeded import seeded
 from sleeping import sleeping_table
 from streamed import STAGES, measure_host, measure_network
@@ -37,16 +37,6 @@ from timing import isolated, machine_line, table, write
 
 MOST = 1.05  # of the larger of the slowest stage alone and the CPU seconds over the cores
 QUIET = 0.05  # of the CPUs, for others
-
-
-def names(text: str) -> list[str]:
-    """Argument type: models by their directories, with commas between them."""
-    chosen = text.split(",")
-    if unknown := [name for name in chosen if name not in MODELS]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)}: no such model; there are {', '.join(MODELS)}"
-        )
-    return chosen
 
 
 def verdict(found: Mapping[str, Any]) -> str:
@@ -155,7 +145,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add = arguments.add_argument
     add(
         "--models",
-        type=names,
+        type=models,
         default=list(MODELS),
         metavar="A,B",
         help="The models to measure, by their directories (default: all).",

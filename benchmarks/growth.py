@@ -16,7 +16,6 @@ most at a time: TMPDIR names another file system.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,18 +24,8 @@ import growth_page
 from common import cli
 from common.facts import read_facts
 from growth_runs import measure
-from inputs import MODELS, ROOT
+from inputs import MODELS, ROOT, models
 from timing import machine_line, write
-
-
-def models(text: str) -> list[str]:
-    """Argument type: models by their directories, with commas between them."""
-    chosen = text.split(",")
-    if unknown := [name for name in chosen if name not in MODELS]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)}: no such model; there are {', '.join(MODELS)}"
-        )
-    return chosen
 
 
 def sizes(text: str) -> list[int]:

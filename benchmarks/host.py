@@ -16,7 +16,6 @@ written to the temporary directory, 1 GB at the most at a time: TMPDIR names ano
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 from common import cli
 from common.kernel import cpus
 from host_tables import judge, tables
-from inputs import MODELS, load
+from inputs import MODELS, load, models
 from inputs.original import MACHINE
 from routes import measure_routes
 from stages import measure_stages
@@ -56,23 +55,13 @@ def measure(name: str, seconds: float, *, threaded: bool) -> dict[str, Any]:
     return found
 
 
-def names(text: str) -> list[str]:
-    """Argument type: models by their directories, with commas between them."""
-    chosen = text.split(",")
-    if unknown := [name for name in chosen if name not in MODELS]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)}: no such model; there are {', '.join(MODELS)}"
-        )
-    return chosen
-
-
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parser(__doc__)
     add = arguments.add_argument
     add(
         "--models",
-        type=names,
+        type=models,
         default=list(MODELS),
         metavar="A,B",
         help="The models to measure, by their directories (default: all).",

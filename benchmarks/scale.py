@@ -29,21 +29,11 @@ import scale_page
 import scale_plan
 from common import cli
 from common.facts import read_facts
-from inputs import MODELS, ROOT
+from inputs import MODELS, ROOT, models
 from scale_cluster import sleepers, two_nodes
 from scale_rates import LEAST, network, sleeping
 from seeded import seeded
 from timing import isolated, machine_line, write
-
-
-def models(text: str) -> list[str]:
-    """Argument type: models by their directories, with commas between them."""
-    chosen = text.split(",")
-    if unknown := [name for name in chosen if name not in MODELS]:
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(unknown)}: no such model; there are {', '.join(MODELS)}"
-        )
-    return chosen
 
 
 @cli.command

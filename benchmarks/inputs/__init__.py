@@ -23,6 +23,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -30,6 +31,16 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODELS = ("faceboxes", "efficientdet_d0", "lresnet100e_ir", "rfcn", "pcb")
+
+
+def models(text: str) -> list[str]:
+    """Argument type: models by their directories, with commas between them."""
+    chosen = text.split(",")
+    if unknown := [name for name in chosen if name not in MODELS]:
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown)}: no such model; there are {', '.join(MODELS)}"
+        )
+    return chosen
 
 
 def load(name: str) -> ModuleType:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from common import evaluation, files, rehearsal
+from common.backends import chips as npu_chips
 from common.facts import read_facts
 from common.graph.outline import Value
 from common.report import provenance
@@ -91,7 +92,7 @@ def test_the_chips_are_told_where_one_of_them_computed(origin, npu_smi, name, ch
 )
 def test_a_tool_for_chips_that_hangs_or_fails_ends_nothing(origin, program, monkeypatch, source):
     program("npu-smi", source)
-    monkeypatch.setattr(evaluation, "CHIPS", 0.2 if "sleep" in source else 30)
+    monkeypatch.setattr(npu_chips, "SECONDS", 0.2 if "sleep" in source else 30)
     assert origin(Deployed("om by acl"), "--data", "data").provenance["chips"] == []
 
 

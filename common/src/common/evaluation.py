@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from common import alone, cli, rehearsal, screen
+from common import alone, cli, screen
 from common.backends.base import Backend, choose_batch_size, emulation_of, network_seconds
+from common.backends.chips import chips_of
 from common.cluster.anywhere import open_anywhere, run_anywhere
 from common.compare.agreement import Agreement
 from common.compare.differences import largest_differences
@@ -22,7 +23,6 @@ from common.engine.store import Store, code_hash
 from common.engine.task import Array, ContextT, Outputs, SourceT, Task
 from common.export import checkpoint, download, om_file
 from common.facts import Facts, Tensor
-from common.npu_tools import smi
 from common.options import STORE, Options
 from common.report import provenance
 from common.report.figures import Origin
@@ -40,7 +40,6 @@ STAND_IN = (
     "seeded random weights stand in: no checkpoint found; section 3.1 of the README says where to get it"
 )
 SAMPLE = "sample"  # the directory in --out with the sample pictures
-CHIPS = 10.0  # seconds for npu-smi to answer, once the figures are there
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def origin(
         checkpoint=subject.checkpoint,
         # The backend has computed it: the first word of what tells the network from any other.
         model=provenance.of_file(subject.model, deployed.identity.partition(" ")[0]),
-        chips=_chips(deployed),
+        chips=chips_of(deployed),
         **({"emulation": emulation_of(deployed)} if emulation_of(deployed) else {}),
         **({"cluster": deployed.cluster} if hasattr(deployed, "cluster") else {}),
     )
@@ -181,16 +180,6 @@ def origin(
         made,
         choose_batch_size(deployed, options.batch_size),
     )
-
-
-def _chips(deployed: Backend) -> list[str]:
-    """Return the names of the NPU chips of the machines that the network ran on, if it ran on any."""
-    if hasattr(deployed, "chips"):  # a cluster's
-        return list(deployed.chips)
-    on_npu = deployed.name.startswith("om ") or "CANN" in deployed.name
-    if not on_npu or deployed.name.endswith(rehearsal.SUFFIX):
-        return []
-    return [chip.soc for chip in smi.look(CHIPS).chips]
 
 
 def measured(

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from common import kernel, rehearsal, threads
+from common import kernel, threads
 from common.backends.base import Array, Backend, models_of
+from common.backends.chips import chips_of
 from common.backends.deployed import Runtime, open_deployed
 from common.cluster import pictures, ship
 from common.engine.stream import run
@@ -24,7 +25,6 @@ from common.errors import GuideError
 from common.facts import Facts, Tensor
 from common.files import file_hash
 from common.graph.outline import Value
-from common.npu_tools import smi
 from common.report.versions import packages
 from common.timing import Stopwatch
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.25  # seconds between what a worker tells; what came later is computed again after a kill
 _ALONE = " alone"  # after the name of a stage: without waiting for others
-_CHIPS = 10.0  # seconds for npu-smi to answer
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Worker:
             socket.gethostname(),
             kernel.cpu_model(),
             packages(),
-            _chips(deployed),
+            chips_of(deployed),
         )
 
     def network(self) -> Backend:
@@ -222,14 +221,6 @@ def _given() -> int:
 
     (given,) = ray.get_runtime_context().get_accelerator_ids()["NPU"] or ["0"]
     return 0 if os.environ.get("ASCEND_RT_VISIBLE_DEVICES") == given else int(given)
-
-
-def _chips(deployed: Backend) -> list[str]:
-    """Return the names of this machine's NPU chips, where the network runs on one of them."""
-    on_npu = deployed.name.startswith("om ") or "CANN" in deployed.name
-    if not on_npu or deployed.name.endswith(rehearsal.SUFFIX):
-        return []
-    return [chip.soc for chip in smi.look(_CHIPS).chips]
 
 
 def _unreadable(error: OSError) -> GuideError:
