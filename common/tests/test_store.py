@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from common.engine import store as module
-from common.engine.store import Store, code_hash
+from common.engine.settings import code_hash
+from common.engine.store import Store
 from common.engine.task import Task
 from common.errors import GuideError
 

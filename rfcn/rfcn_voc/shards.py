@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import shorten
+from common.engine.settings import code_hash
 from common.engine.shard import Shard
-from common.engine.store import Store, code_hash, forget
+from common.engine.store import Store, forget
 from common.files import file_hash
 from common.npu_files.results import Results, network_of, origin_of
 from rfcn_voc.task import TASK

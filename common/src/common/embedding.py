@@ -17,7 +17,7 @@ from common.backends.deployed import add_backend, chosen_runtime
 from common.cluster.anywhere import open_anywhere, run_anywhere
 from common.cluster.options import add_engine, chosen_engine
 from common.engine.rows import Row, Writer, store_rows
-from common.engine.store import code_hash
+from common.engine.settings import settings_of
 from common.engine.task import Array, SourceT, Task
 from common.engine.unreadable import Marking, Unreadable
 from common.errors import GuideError, about
@@ -31,7 +31,6 @@ from common.gallery.skipped import Skipped
 from common.gallery.stored import SUFFIXES
 from common.gallery.walk import Entry, walk
 from common.images.read import SUFFIXES as PICTURES
-from common.report.versions import packages
 from common.timing import Stopwatch
 
 AT_ONCE = 64  # batches that the backend is promised: there are more of them than cores
@@ -115,15 +114,7 @@ def embed(embedding: Embedding[SourceT], options: argparse.Namespace, facts: Fac
             open_anywhere(options.model, runtime, engine, facts, folder, batch_size=size, at_once=AT_ONCE)
         )
         size = choose_batch_size(deployed, options.batch_size)
-        settings = {
-            "network": deployed.identity,
-            "backend": deployed.name,
-            "precision": deployed.precision,
-            "batch size": str(size),
-            "code": code_hash(embedding.task),
-            **packages(),
-        }
-        made = Made(str(options.folder.resolve()), settings)
+        made = Made(str(options.folder.resolve()), settings_of(deployed, embedding.task, size))
         kind = ParquetWriter if options.out.suffix == ".parquet" else ArrayWriter
         writer: Writer = stack.enter_context(closing(kind(options.out, embedding.size, made)))
         skipped = Skipped(options.out, writer.rows, size)

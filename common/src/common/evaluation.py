@@ -19,7 +19,8 @@ from common.compare.differences import largest_differences
 from common.compare.ended import told_last
 from common.compare.known import Known
 from common.compare.with_torch import with_torch
-from common.engine.store import Store, code_hash
+from common.engine.settings import settings_of
+from common.engine.store import Store
 from common.engine.task import Array, ContextT, Outputs, SourceT, Task
 from common.export import checkpoint, download, om_file
 from common.facts import Facts, Tensor
@@ -27,7 +28,6 @@ from common.options import STORE, Options
 from common.report import provenance
 from common.report.figures import Origin
 from common.report.metrics_json import RUN
-from common.report.versions import packages
 from common.timing import Stopwatch
 
 if TYPE_CHECKING:
@@ -246,14 +246,7 @@ def predictions(
     computed again.
     """
     batch_size = choose_batch_size(deployed, options.batch_size)
-    settings = {
-        "network": deployed.identity,
-        "backend": deployed.name,
-        "precision": deployed.precision,
-        "batch size": str(batch_size),
-        "code": code_hash(task),
-        **packages(),
-    }
+    settings = settings_of(deployed, task, batch_size)
     with Store(options.out / STORE, settings, sources) as store:
         todo = store.missing()
         if store.forgotten:

@@ -5,7 +5,6 @@ One SQLite file: a batch is in it as a whole or not at all, also after kill -9 o
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -272,12 +271,3 @@ def _checksum(content: Sequence[Any]) -> int:
     for value in content:
         total = zlib.crc32(value.encode() if isinstance(value, str) else value, total)
     return total
-
-
-def code_hash(task: Any) -> str:
-    """Return the hash of the package that a task comes from: with other code its results are others."""
-    folder = Path(task.finish.__code__.co_filename).parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
